@@ -1,0 +1,425 @@
+//! What a LUN is: the disk behind it, how it is cut into blocks, and who it says it is.
+
+use super::is_default;
+use crate::{InquiryText, Refusal, Size, codes};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One logical unit of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Words", into = "Words")]
+pub struct LunSpec {
+    /// The disk behind it.
+    pub backend: BackendSpec,
+    /// Bytes per logical block, 512 or 4096; None is what the disk has itself, 512 where it has none.
+    pub block_size: Option<u32>,
+    /// Writes are refused, and the unit says so.
+    pub read_only: bool,
+    /// Who it says it is.
+    pub identity: IdentitySpec,
+}
+
+/// The disk behind a LUN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackendSpec {
+    /// `block`: a block device or a file, past the page cache (O_DIRECT).
+    Block {
+        /// The device.
+        path: PathBuf,
+    },
+    /// `file`: a file, through the page cache; the unit reports a volatile write cache.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// How large it has to be. None takes it as it is.
+        size: Option<Size>,
+        /// Make it, sparse, if it does not exist.
+        create: bool,
+    },
+    /// `memory`: memory of this process, gone with it.
+    Memory {
+        /// How large it is.
+        size: Size,
+    },
+    /// `null`: reads are zeroes, writes are dropped. For measurements.
+    Null {
+        /// How large it says it is.
+        size: Size,
+    },
+}
+
+/// Who a LUN says it is. None derives the value from what does not move with the disk.
+///
+/// What is set here is shown byte for byte: it is how initiators tell disks apart, and must not change while
+/// any of them remembers the LUN.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentitySpec {
+    /// The T10 vendor designator's own part, VPD page 83h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scsi_id: Option<InquiryText<16>>,
+    /// The unit serial number, VPD page 80h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<InquiryText<32>>,
+    /// T10 VENDOR IDENTIFICATION.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<InquiryText<8>>,
+    /// PRODUCT IDENTIFICATION.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<InquiryText<16>>,
+    /// PRODUCT REVISION LEVEL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<InquiryText<4>>,
+}
+
+impl LunSpec {
+    /// The block sizes that are served.
+    pub const BLOCK_SIZES: [u32; 2] = [512, 4096];
+
+    /// A LUN on this disk, everything else by default.
+    pub fn new(backend: BackendSpec) -> Self {
+        LunSpec {
+            backend,
+            block_size: None,
+            read_only: false,
+            identity: IdentitySpec::default(),
+        }
+    }
+}
+
+impl BackendSpec {
+    /// The word in the file.
+    pub fn kind(&self) -> &'static str {
+        self.word().word()
+    }
+
+    fn word(&self) -> BackendWord {
+        match self {
+            BackendSpec::Block { .. } => BackendWord::Block,
+            BackendSpec::File { .. } => BackendWord::File,
+            BackendSpec::Memory { .. } => BackendWord::Memory,
+            BackendSpec::Null { .. } => BackendWord::Null,
+        }
+    }
+
+    /// The size that is asked for, where one is.
+    pub fn size(&self) -> Option<Size> {
+        match self {
+            BackendSpec::Block { .. } => None,
+            BackendSpec::File { size, .. } => *size,
+            BackendSpec::Memory { size } | BackendSpec::Null { size } => Some(*size),
+        }
+    }
+
+    /// The path of the disk, where it has one.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            BackendSpec::Block { path } | BackendSpec::File { path, .. } => Some(path),
+            BackendSpec::Memory { .. } | BackendSpec::Null { .. } => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BackendWord {
+    Block,
+    File,
+    Memory,
+    Null,
+}
+
+impl BackendWord {
+    fn word(self) -> &'static str {
+        match self {
+            BackendWord::Block => "block",
+            BackendWord::File => "file",
+            BackendWord::Memory => "memory",
+            BackendWord::Null => "null",
+        }
+    }
+}
+
+/// The same as it is written: one flat table.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    backend: BackendWord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<Size>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    create: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    block_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    read_only: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scsi_id: Option<InquiryText<16>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    serial: Option<InquiryText<32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vendor: Option<InquiryText<8>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    product: Option<InquiryText<16>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<InquiryText<4>>,
+}
+
+impl TryFrom<Words> for LunSpec {
+    type Error = Refusal;
+    fn try_from(words: Words) -> Result<Self, Refusal> {
+        let backend = words.backend()?;
+        check_blocks(words.block_size, backend.size())?;
+        if let BackendSpec::File { create: true, .. } = backend
+            && words.read_only
+        {
+            return Err(unfit(
+                "create",
+                "makes an empty file, and the LUN is read only",
+            ));
+        }
+        let Words {
+            block_size,
+            read_only,
+            scsi_id,
+            serial,
+            vendor,
+            product,
+            revision,
+            ..
+        } = words;
+        Ok(LunSpec {
+            backend,
+            block_size,
+            read_only,
+            identity: IdentitySpec {
+                scsi_id,
+                serial,
+                vendor,
+                product,
+                revision,
+            },
+        })
+    }
+}
+
+impl Words {
+    fn backend(&self) -> Result<BackendSpec, Refusal> {
+        let word = self.backend.word();
+        let has_path = matches!(self.backend, BackendWord::Block | BackendWord::File);
+        let has_size = self.backend != BackendWord::Block;
+        let path = match &self.path {
+            None if has_path => return Err(missing("path", word)),
+            Some(_) if !has_path => {
+                return Err(unfit("path", &format!("means nothing to a {word} disk")));
+            }
+            Some(path) if !path.is_absolute() => {
+                return Err(Refusal::new(codes::BAD_TEXT, "`path` is not absolute")
+                    .hint("the working folder of a daemon is nobody's; write the whole path"));
+            }
+            path => path.clone().unwrap_or_default(),
+        };
+        if self.size.is_some() && !has_size {
+            return Err(unfit(
+                "size",
+                "means nothing to a block disk: the device has one",
+            ));
+        }
+        if self.size.is_some_and(|size| size.bytes() == 0) {
+            return Err(Refusal::new(codes::BAD_SIZE, "`size` is 0"));
+        }
+        if self.create && self.backend != BackendWord::File {
+            return Err(unfit(
+                "create",
+                &format!("means nothing to a {word} disk: only files are made"),
+            ));
+        }
+        if self.create && self.size.is_none() {
+            return Err(missing("size", "file that may have to be made"));
+        }
+        let size = || self.size.ok_or_else(|| missing("size", word));
+        Ok(match self.backend {
+            BackendWord::Block => BackendSpec::Block { path },
+            BackendWord::File => BackendSpec::File {
+                path,
+                size: self.size,
+                create: self.create,
+            },
+            BackendWord::Memory => BackendSpec::Memory { size: size()? },
+            BackendWord::Null => BackendSpec::Null { size: size()? },
+        })
+    }
+}
+
+fn missing(key: &str, backend: &str) -> Refusal {
+    Refusal::new(
+        codes::MISSING_KEY,
+        format!("`{key}` is missing: a {backend} disk needs it"),
+    )
+}
+
+fn unfit(key: &str, why: &str) -> Refusal {
+    Refusal::new(codes::UNFIT_KEY, format!("`{key}` {why}"))
+}
+
+fn check_blocks(block_size: Option<u32>, size: Option<Size>) -> Result<(), Refusal> {
+    if let Some(odd) = block_size.filter(|b| !LunSpec::BLOCK_SIZES.contains(b)) {
+        return Err(Refusal::new(
+            codes::BAD_BLOCK_SIZE,
+            format!("`block_size` is {odd}, and 512 and 4096 are served"),
+        ));
+    }
+    let block = block_size.unwrap_or(LunSpec::BLOCK_SIZES[0]);
+    match size {
+        Some(size) if size.bytes() % u64::from(block) != 0 => {
+            let what = format!(
+                "`size` is {} bytes, not a multiple of the {block} bytes of a block",
+                size.bytes()
+            );
+            let down = size.bytes() - size.bytes() % u64::from(block);
+            Err(Refusal::new(codes::BAD_BLOCK_SIZE, what).hint(format!(
+                "the next ones are {down} and {}",
+                down + u64::from(block)
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl From<LunSpec> for Words {
+    fn from(spec: LunSpec) -> Words {
+        let IdentitySpec {
+            scsi_id,
+            serial,
+            vendor,
+            product,
+            revision,
+        } = spec.identity;
+        let create = matches!(spec.backend, BackendSpec::File { create: true, .. });
+        Words {
+            backend: spec.backend.word(),
+            path: spec.backend.path().cloned(),
+            size: spec.backend.size(),
+            create,
+            block_size: spec.block_size,
+            read_only: spec.read_only,
+            scsi_id,
+            serial,
+            vendor,
+            product,
+            revision,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<LunSpec, String> {
+        serde_json::from_str(text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn each_backend_is_read_and_written_back_the_same() {
+        for text in [
+            r#"{"backend":"block","path":"/dev/vg/lv"}"#,
+            r#"{"backend":"file","path":"/x.img"}"#,
+            r#"{"backend":"file","path":"/x.img","size":1073741824,"create":true}"#,
+            r#"{"backend":"memory","size":67108864,"block_size":4096}"#,
+            r#"{"backend":"null","size":1099511627776,"read_only":true}"#,
+            r#"{"backend":"block","path":"/d","scsi_id":"A","serial":"B","vendor":"C","product":"D","revision":"E"}"#,
+        ] {
+            assert_eq!(
+                serde_json::to_string(&read(text).expect(text)).unwrap(),
+                text
+            );
+        }
+    }
+
+    #[test]
+    fn a_backend_needs_what_it_needs_and_takes_nothing_else() {
+        for (text, code, key) in [
+            (r#"{"backend":"block"}"#, codes::MISSING_KEY, "`path`"),
+            (r#"{"backend":"file"}"#, codes::MISSING_KEY, "`path`"),
+            (r#"{"backend":"memory"}"#, codes::MISSING_KEY, "`size`"),
+            (r#"{"backend":"null"}"#, codes::MISSING_KEY, "`size`"),
+            (
+                r#"{"backend":"file","path":"/x","create":true}"#,
+                codes::MISSING_KEY,
+                "`size`",
+            ),
+            (
+                r#"{"backend":"block","path":"/x","size":512}"#,
+                codes::UNFIT_KEY,
+                "`size`",
+            ),
+            (
+                r#"{"backend":"memory","size":512,"path":"/x"}"#,
+                codes::UNFIT_KEY,
+                "`path`",
+            ),
+            (
+                r#"{"backend":"null","size":512,"create":true}"#,
+                codes::UNFIT_KEY,
+                "`create`",
+            ),
+            (
+                r#"{"backend":"file","path":"/x","size":512,"create":true,"read_only":true}"#,
+                codes::UNFIT_KEY,
+                "`create`",
+            ),
+            (
+                r#"{"backend":"block","path":"dev/sda"}"#,
+                codes::BAD_TEXT,
+                "`path`",
+            ),
+            (
+                r#"{"backend":"memory","size":0}"#,
+                codes::BAD_SIZE,
+                "`size`",
+            ),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(
+                error.starts_with(code) && error.contains(key),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn blocks_are_512_or_4096_bytes_and_fill_the_size() {
+        for (text, fits) in [
+            (r#"{"backend":"memory","size":4096,"block_size":512}"#, true),
+            (
+                r#"{"backend":"memory","size":4096,"block_size":4096}"#,
+                true,
+            ),
+            (
+                r#"{"backend":"memory","size":4096,"block_size":1024}"#,
+                false,
+            ),
+            (
+                r#"{"backend":"memory","size":4608,"block_size":4096}"#,
+                false,
+            ),
+            (r#"{"backend":"memory","size":4608}"#, true),
+            (r#"{"backend":"memory","size":4609}"#, false),
+        ] {
+            assert_eq!(read(text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scsi_id_of_17_bytes_is_refused() {
+        let error =
+            read(r#"{"backend":"memory","size":512,"scsi_id":"12345678901234567"}"#).unwrap_err();
+        assert!(
+            error.starts_with("F-0203: \"12345678901234567\" is 17 bytes, the limit is 16"),
+            "{error}"
+        );
+    }
+}
