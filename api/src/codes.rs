@@ -60,6 +60,7 @@ codes! {
     BAD_PORTAL = "F-0208", EXIT_CONFIG, "A portal is not ADDRESS[:PORT].";
     OUT_OF_RANGE = "F-0209", EXIT_CONFIG, "A number is outside of the range of its key.";
     BAD_TEXT = "F-0210", EXIT_CONFIG, "A text is empty, too long, or has characters that may not stand in it.";
+    DISK_TWICE = "F-0211", EXIT_CONFIG, "Two LUNs write to one disk, and neither knows of the other's reservations.";
     DISK_UNAVAILABLE = "F-0301", EXIT_FAILED, "The disk of a LUN cannot be opened or looked at.";
     DISK_UNFIT = "F-0302", EXIT_FAILED, "The disk of a LUN is there, and cannot be served as asked.";
     NO_SUCH_TARGET = "F-0401", EXIT_NOT_FOUND, "There is no target of this name.";

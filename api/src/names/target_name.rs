@@ -74,7 +74,7 @@ impl TargetName {
             text.get(..4)
                 .is_some_and(|start| start.eq_ignore_ascii_case(name_type))
         };
-        if ["iqn.", "eui.", "naa."].iter().any(|t| typed(&t)) {
+        if ["iqn.", "eui.", "naa."].iter().any(typed) {
             return Iqn::parse(text).map(TargetName::Whole);
         }
         ShortName::parse(text).map(TargetName::Short)

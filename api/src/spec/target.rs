@@ -1,8 +1,8 @@
 //! What a target is: who may enter, how they prove it, and the LUNs they find.
 
-use super::{ChapSpec, LunSpec, NegotiateSpec, is_default};
+use super::{ChapSpec, LunSpec, NegotiateSpec, check_text, is_default};
 use crate::{AllowRule, LunNumber};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
 
 /// One target. Its name is the key under which it stands.
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[serde(default, deny_unknown_fields)]
 pub struct TargetSpec {
     /// TargetAlias (RFC 7143 13.6): a name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "alias")]
     pub alias: Option<String>,
     /// Who may enter; nobody else is. See [`crate::Admission`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,4 +36,46 @@ impl TargetSpec {
     pub const RULES_MAX: usize = 1024;
     /// The most accounts of one target.
     pub const ACCOUNTS_MAX: usize = 256;
+}
+
+fn alias<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    check_text("alias", &text, TargetSpec::ALIAS_BYTES_MAX).map_err(de::Error::custom)?;
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_of_which_nothing_is_said_lets_nobody_in() {
+        let spec: TargetSpec = serde_json::from_str("{}").unwrap();
+        assert_eq!(spec, TargetSpec::default());
+        assert!(spec.allow.is_empty());
+    }
+
+    #[test]
+    fn an_alias_has_1_to_255_bytes_on_one_line() {
+        let read = |alias: &str| {
+            serde_json::from_value::<TargetSpec>(serde_json::json!({ "alias": alias }))
+        };
+        assert!(read(&"a".repeat(255)).is_ok());
+        for alias in ["", "a\nb", &"a".repeat(256)] {
+            assert!(
+                read(alias)
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("F-0210: `alias`"),
+                "{alias:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_target_is_written_as_it_was_read() {
+        let text = r#"{"alias":"A","allow":["any"],"chap":[{"user":"u","secret_file":"/s"}],"negotiate":{"immediate_data":false},"luns":{"0":{"backend":"memory","size":512}}}"#;
+        let spec: TargetSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+    }
 }
