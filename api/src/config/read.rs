@@ -120,7 +120,8 @@ fn explain(message: &str, path: &Path, tree: &Tree<'_>) -> (Refusal, Path) {
 fn ours(refusal: Refusal, path: &Path, tree: &Tree<'_>) -> (Refusal, Path) {
     let (parent, last) = path.split_key();
     if let Some(index) = tree.wrong_element(path, &refusal.what) {
-        return (of_value(refusal, path), path.index(index));
+        let element = path.index(index);
+        return (of_value(refusal, &element), element);
     }
     let key = ticked(&refusal.what)
         .first()

@@ -1,33 +1,621 @@
+//! Every message of the reader, pinned word for word; its limits; and texts that nobody would write.
+
 use super::*;
+use crate::{BackendSpec, ChapSpec, GlobalSpec, LunNumber, SecretSource, TargetName, TargetSpec};
+use proptest::prelude::*;
+
+/// What the reader says about `text`, whether it takes it or not.
+fn said(text: &str) -> String {
+    match parse(text, "f.toml") {
+        Ok(loaded) => loaded.warnings.iter().map(Diagnostic::render).collect(),
+        Err(rejected) => rejected.to_string(),
+    }
+}
+
+/// The first lines of what is said, without places and hints.
+fn heads(text: &str) -> Vec<String> {
+    said(text)
+        .lines()
+        .filter(|l| l.starts_with("error[") || l.starts_with("warning["))
+        .map(str::to_owned)
+        .collect()
+}
+
+const WHOLE: &str = r#"
+schema = 1
+
+[global]
+iqn_prefix = "iqn.1990-01.edu.amherst.iscsi-target"
+portals = ["[::]:3260", "127.0.0.1:0"]
+[[global.discovery_auth]]
+user = "portalusername"
+secret_file = "/etc/ferrite/secrets/portal"
+
+[engine]
+shards = 2
+io = "threads"
+spin_us = 50
+memory = "256MiB"
+
+[targets.clustertarget1]
+alias = "cluster"
+allow = ["iqn:iqn.1998-01.com.vmware:esx1-*", "addr:198.51.100.0/28", "iqn.1993-08.org.debian:01:abc"]
+mutual_chap = { user = "target", secret_file = "/etc/ferrite/secrets/target" }
+[[targets.clustertarget1.chap]]
+user = "esx"
+secret_file = "/etc/ferrite/secrets/esx"
+[targets.clustertarget1.negotiate]
+header_digest = ["crc32c", "none"]
+max_burst_length = 1048576
+[targets.clustertarget1.luns.0]
+backend = "block"
+path = "/dev/vg_test/lv_test1_0"
+scsi_id = "AMHDSK-061207-00"
+serial = "AMHDSK-061207-00"
+[targets.clustertarget1.luns.16383]
+backend = "memory"
+size = "64MiB"
+block_size = 4096
+read_only = true
+
+[targets."iqn.2026-11.com.example:full-name"]
+allow = ["any"]
+luns.0 = { backend = "file", path = "/var/lib/ferrite/x.img", size = "1GiB", create = true }
+"#;
+
 #[test]
-fn scratch() {
-    for text in [
-        "schema = 1\n[global]\niqn_prefx = \"x\"\n",
-        "schema = 1\n[defaults.negotiate]\na=1\n",
-        "schema = 1\n[engine]\nshards = \"2\"\nspin_us=99999\nio = \"urng\"\n",
-        "schema = 1\n[engine]\nshards = 70000\n",
-        "schema = 1\n[engine\nshards = 70000\n",
-        "a = 1\n",
-        "schema = 2\n",
-        "schema = \"1\"\n",
-        "schema = 1\n[targets.x.luns.0]\nbackend=\"memory\"\n[targets.x.luns.1]\nbackend=\"blok\"\npath=5\n[targets.x.luns.2]\npath='/x'\n[targets.x.luns.99999]\n[targets.x.luns.3]\nbackend=\"block\"\npath=\"/d\"\nsize=\"3X\"\n scsi_id = \"AMHDSK-261122-0400\"\n",
-        "schema = 1\n[targets.x]\nallow=[\"any\", \"192.0.2.1\"]\n[[targets.x.chap]]\nuser=\"u\"\nsecret=12345\n",
-        "schema = 1\n[targets.x]\nallow=[\"any\"]\nchap = [{user=\"u\", secret=\"hunter22\"}]\n[targets.X]\n",
-        "schema = 1\n[targets.\"iqn.2026-11.com.example:x\"]\nallow=[\"any\"]\nchap = [{user=\"u\", secret=\"hunter22\"}]\n",
-        "schema = 1\n[targets.\"iqn.2026-11.com.example:x\"]\nluns = 5\n[targets.\"iqn.2026_11.com.example:x\"]\n",
-        "schema = 1\ntargets = 5\n",
-        "schema = 1\n[targets.x.luns.0]\nbackend=\"memory\"\nsize=5000\n[targets.x]\nalias=\"\"\nallow=5\n",
-        "schema = 1\n[global]\nportals = [\"a\", \"127.0.0.1\"]\n[global]\n",
+fn a_whole_file_is_read_without_a_word() {
+    let loaded = parse(WHOLE, "f.toml").unwrap();
+    assert_eq!(loaded.warnings, []);
+    let config = &loaded.config;
+    assert_eq!(config.engine.memory.unwrap().bytes(), 256 << 20);
+    let names: Vec<String> = config
+        .whole_targets()
+        .unwrap()
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    let prefixed = "iqn.1990-01.edu.amherst.iscsi-target:clustertarget1";
+    assert_eq!(names, [prefixed, "iqn.2026-11.com.example:full-name"]);
+    let cluster = &config.targets[&TargetName::parse("clustertarget1").unwrap()];
+    assert_eq!(
+        cluster.luns[&LunNumber::new(0).unwrap()].backend,
+        BackendSpec::Block {
+            path: "/dev/vg_test/lv_test1_0".into()
+        }
+    );
+    assert_eq!(cluster.allow.len(), 3);
+}
+
+#[test]
+fn what_is_written_is_read_back_the_same() {
+    let config = parse(WHOLE, "f.toml").unwrap().config;
+    let text = toml::to_string(&config).unwrap();
+    assert_eq!(parse(&text, "again").unwrap().config, config, "{text}");
+    let empty = parse("schema = 1", "f").unwrap().config;
+    assert_eq!(toml::to_string(&empty).unwrap(), "schema = 1\n");
+    assert_eq!(empty, Config::default());
+}
+
+#[test]
+fn an_error_points_at_file_line_and_column_with_a_caret_and_a_hint() {
+    let text = "schema = 1\n[targets.clustertarget1.luns.4]\nbackend = \"memory\"\nsize = \"64M\"\n  scsi_id = \"AMHDSK-261122-0400\"\n";
+    assert_eq!(
+        said(text),
+        "error[F-0203]: lun 4 of clustertarget1: scsi_id \"AMHDSK-261122-0400\" is 18 bytes, the limit is 16\n  \
+           --> f.toml:5:13\n   \
+            |  scsi_id = \"AMHDSK-261122-0400\"\n   \
+            |            ^^^^^^^^^^^^^^^^^^^^\n"
+    );
+    assert_eq!(
+        said("schema = 1\n[global]\niqn_prefx = \"x\"\n"),
+        "error[F-0110]: unknown key \"iqn_prefx\" in [global]\n  \
+           --> f.toml:3:1\n   \
+            |  iqn_prefx = \"x\"\n   \
+            |  ^^^^^^^^^\n  \
+           help: did you mean \"iqn_prefix\"?\n"
+    );
+}
+
+/// What stands in a file behind its schema, and what is said about it.
+const MESSAGES: &[(&str, &str)] = &[
+    (
+        "[defaults.negotiate]\na = 1",
+        "error[F-0110]: unknown key \"defaults\" in the file",
+    ),
+    (
+        "[targets.\"iqn.2026-11.com.example:x\".luns.0]\nbackend = \"null\"\nsize = 512\nScsiSN = \"x\"",
+        "error[F-0110]: unknown key \"ScsiSN\" in [targets.\"iqn.2026-11.com.example:x\".luns.0]",
+    ),
+    (
+        "[engine]\nshards = \"2\"",
+        "error[F-0111]: [engine]: shards has to be a whole number, and is the string \"2\"",
+    ),
+    (
+        "[engine]\nshards = -1",
+        "error[F-0209]: [engine]: shards is out of range: integer `-1`",
+    ),
+    (
+        "[engine]\nshards = 257",
+        "error[F-0209]: [engine]: `shards` is 1 to 256; leave it out for one per core",
+    ),
+    (
+        "[engine]\nspin_us = 99999",
+        "error[F-0209]: [engine]: `spin_us` is 0 to 10000",
+    ),
+    (
+        "[engine]\nmemory = 1",
+        "error[F-0209]: [engine]: `memory` is at least 16 MiB",
+    ),
+    (
+        "[engine]\nmemory = \"1X\"",
+        "error[F-0206]: [engine]: memory \"1X\" is not a size",
+    ),
+    (
+        "[engine]\nio = \"urng\"",
+        "error[F-0112]: [engine]: io \"urng\" is not one of auto, uring, threads",
+    ),
+    ("[engine", "error[F-0103]: unclosed table, expected `]`"),
+    ("[global]\n[global]", "error[F-0103]: duplicate key"),
+    (
+        "[global]\nportals = [\"127.0.0.1\", \"localhost\"]",
+        "error[F-0208]: [global]: portals \"localhost\" is not a portal",
+    ),
+    (
+        "[global]\nportals = [\"::1\", \"[::1]:3260\"]",
+        "error[F-0208]: [global]: portal [::1]:3260 stands twice",
+    ),
+    (
+        "[global]\nportals = \"127.0.0.1\"",
+        "error[F-0111]: [global]: portals has to be a list, and is the string \"127.0.0.1\"",
+    ),
+    (
+        "[global]\niqn_prefix = \"iqn.2026-11.com.example:x\"",
+        "error[F-0201]: [global]: iqn_prefix \"iqn.2026-11.com.example:x\" is not a prefix of names",
+    ),
+    (
+        "targets = 5",
+        "error[F-0111]: targets has to be a table, and is the integer `5`",
+    ),
+    (
+        "[targets.x]\nallow = [\"any\"]",
+        "error[F-0201]: target x has a short name, and the file has no prefix for it",
+    ),
+    (
+        "[targets.\"iqn.2026-11.com.example:a_b\"]",
+        "error[F-0201]: targets: \"iqn.2026-11.com.example:a_b\" is not an iSCSI name: '_' may not stand in one",
+    ),
+    (
+        "[targets.\"EUI.02004567A425678D\"]\n[targets.\"eui.02004567a425678d\"]",
+        "error[F-0205]: EUI.02004567A425678D and eui.02004567a425678d are the same target",
+    ),
+    (
+        "[global]\niqn_prefix = \"iqn.2026-11.com.example\"\n[targets.x]\n[targets.\"iqn.2026-11.com.example:x\"]",
+        "error[F-0205]: x and iqn.2026-11.com.example:x are the same target, iqn.2026-11.com.example:x",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nalias = \"\"",
+        "error[F-0210]: target eui.02004567a425678d: `alias` is empty",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]",
+        "warning[F-0606]: target eui.02004567a425678d lets nobody in",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nallow = [\"any\", \"addr:192.0.2.1\"]",
+        "warning[F-0607]: target eui.02004567a425678d: beside \"any\" no other rule has a meaning",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nallow = [\"any\", \"192.0.2.1\"]",
+        "error[F-0601]: target eui.02004567a425678d: allow \"192.0.2.1\" is not a rule",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nallow = [\"addr:192.0.2.5/24\"]",
+        "error[F-0601]: target eui.02004567a425678d: allow \"192.0.2.5/24\" is not an address range: it has bits behind the prefix",
+    ),
+    (
+        "[targets.x.luns.99999]\nbackend = \"null\"",
+        "error[F-0202]: target x: luns: \"99999\" is not a LUN number",
+    ),
+    (
+        "[targets.x.luns.0]\npath = \"/x\"",
+        "error[F-0113]: lun 0 of x: `backend` is missing",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"blok\"",
+        "error[F-0112]: lun 0 of x: backend \"blok\" is not one of block, file, memory, null",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"block\"",
+        "error[F-0113]: lun 0 of x: `path` is missing: a block disk needs it",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"block\"\npath = \"sda\"",
+        "error[F-0210]: lun 0 of x: `path` is not absolute",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"block\"\npath = \"/x\"\nsize = 1",
+        "error[F-0114]: lun 0 of x: `size` means nothing to a block disk: the device has one",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"memory\"\nsize = 5000",
+        "error[F-0207]: lun 0 of x: `size` is 5000 bytes, not a multiple of the 512 bytes of a block",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"memory\"\nsize = 8192\nblock_size = 1024",
+        "error[F-0207]: lun 0 of x: `block_size` is 1024, and 512 and 4096 are served",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nread_only = \"yes\"",
+        "error[F-0111]: lun 0 of x: read_only has to be true or false, and is the string \"yes\"",
+    ),
+    (
+        "[targets.x.negotiate]\nmax_burst_length = 100",
+        "error[F-0209]: target x: negotiate: `max_burst_length` is 100, and 512 to 16777215 may stand there",
+    ),
+    (
+        "[targets.x.negotiate]\nheader_digest = []",
+        "error[F-0209]: target x: negotiate: `header_digest` is a list of one or both of \"crc32c\" and \"none\", each once",
+    ),
+    (
+        "[targets.x.negotiate]\ndata_digest = [\"md5\"]",
+        "error[F-0112]: target x: negotiate.data_digest \"md5\" is not one of none, crc32c",
+    ),
+    (
+        "[[targets.x.chap]]\nuser = \"u\"\nsecret = 12345",
+        "error[F-0111]: account 1 of x: the secret is not a string",
+    ),
+    (
+        "[[targets.x.chap]]\nuser = \"u\"\nsecret_file = \"/x\"\n[[targets.x.chap]]\nuser = \"u\"",
+        "error[F-0113]: account 2 of x: the account has no secret",
+    ),
+    (
+        "[targets.x]\nmutual_chap = { user = \"u\" }",
+        "error[F-0113]: target x: mutual_chap: the account has no secret",
+    ),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nallow = [\"any\"]\nmutual_chap = { user = \"u\", secret_file = \"/x\" }",
+        "error[F-0114]: target eui.02004567a425678d: `mutual_chap` stands without chap: a target answers only after the initiator has",
+    ),
+    (
+        "[[global.discovery_auth]]\nuser = \"u\"\nsecret = \"eleven byte\"",
+        "warning[F-0604]: account 1 for discovery: the secret is shorter than 12 bytes",
+    ),
+    (
+        "[[global.discovery_auth]]\nuser = \"u\"\nsecret = \"(redacted)\"",
+        "error[F-0602]: account 1 for discovery: the secret was taken out when this was written",
+    ),
+    (
+        "[[global.discovery_auth]]\nuser = \"u\"\nsecret_file = \"/a\"\n[[global.discovery_auth]]\nuser = \"u\"\nsecret_file = \"/b\"",
+        "error[F-0605]: account 2 for discovery: user \"u\" stands twice",
+    ),
+];
+
+#[test]
+fn every_message_says_what_is_wrong_and_where() {
+    for (text, message) in MESSAGES {
+        assert_eq!(
+            heads(&format!("schema = 1\n{text}\n")),
+            [*message],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_looked_at_before_everything_else() {
+    for (text, message) in [
+        ("", "error[F-0104]: the file does not say its schema"),
+        (
+            "colour = 5",
+            "error[F-0104]: the file does not say its schema",
+        ),
+        (
+            "schema = 2\ncolour = 5",
+            "error[F-0104]: schema 2 is not known",
+        ),
+        ("schema = \"1\"", "error[F-0104]: schema is not a number"),
     ] {
-        println!("-----\n{text}");
-        match parse(text, "f.toml") {
-            Ok(l) => {
-                for w in l.warnings {
-                    print!("{}", w.render());
-                }
-                println!("OK");
+        assert_eq!(heads(text), [message], "{text}");
+    }
+}
+
+#[test]
+fn independent_errors_are_all_shown_in_the_order_of_the_file() {
+    let text = "schema = 1\ncolour = 1\n[targets.x.luns.0]\nbackend = \"memory\"\n[targets.x.luns.1]\nbackend = \"blok\"\npath = 5\n[engine]\nio = 7\n";
+    let codes: Vec<String> = heads(text)
+        .iter()
+        .map(|head| head[..13].to_owned())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "error[F-0110]",
+            "error[F-0113]",
+            "error[F-0112]",
+            "error[F-0111]",
+            "error[F-0111]"
+        ]
+    );
+}
+
+#[test]
+fn a_caret_stands_under_the_wrong_element_of_a_list() {
+    assert!(
+        said("schema = 1\n[targets.x]\nallow = [\"any\", \"nobody\"]").contains("f.toml:3:17\n")
+    );
+    let accounts = "[[targets.x.chap]]\nuser = \"u\"\nsecret_file = \"/x\"\n[[targets.x.chap]]\nuser = \"v\"\n";
+    assert!(
+        said(&format!("schema = 1\n{accounts}")).contains("f.toml:5:"),
+        "{}",
+        said(&format!("schema = 1\n{accounts}"))
+    );
+}
+
+#[test]
+fn two_luns_that_look_the_same_are_refused() {
+    let lun = |target: &str, path: &str, more: &str| {
+        format!(
+            "[targets.\"iqn.2026-11.com.example:{target}\".luns.0]\nbackend = \"block\"\npath = \"{path}\"\n{more}\n"
+        )
+    };
+    let both = |a: &str, b: &str| {
+        heads(&format!("schema = 1\n{a}{b}"))
+            .into_iter()
+            .filter(|h| h.starts_with("error"))
+            .collect::<Vec<_>>()
+    };
+    let same_id = both(
+        &lun("a", "/a", "scsi_id = \"X\""),
+        &lun("b", "/b", "scsi_id = \"X\""),
+    );
+    assert_eq!(
+        same_id,
+        [
+            "error[F-0204]: lun 0 of iqn.2026-11.com.example:b: scsi_id \"X\" is also that of lun 0 of iqn.2026-11.com.example:a"
+        ]
+    );
+    let same_serial = both(
+        &lun("a", "/a", "serial = \"X\""),
+        &lun("b", "/b", "serial = \"X\""),
+    );
+    assert_eq!(
+        same_serial,
+        [
+            "error[F-0204]: lun 0 of iqn.2026-11.com.example:b: serial \"X\" is also that of lun 0 of iqn.2026-11.com.example:a"
+        ]
+    );
+    let same_disk = both(&lun("a", "/a", ""), &lun("b", "/a", "read_only = true"));
+    assert_eq!(
+        same_disk,
+        [
+            "error[F-0211]: lun 0 of iqn.2026-11.com.example:b: /a is also the disk of lun 0 of iqn.2026-11.com.example:a"
+        ]
+    );
+    assert_eq!(
+        both(
+            &lun("a", "/a", "read_only = true"),
+            &lun("b", "/a", "read_only = true")
+        ),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        both(
+            &lun("a", "/a", "serial = \"X\"\nvendor = \"A\""),
+            &lun("b", "/b", "serial = \"X\"\nvendor = \"B\"")
+        ),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn the_target_proves_another_secret_than_the_initiators_do() {
+    let file = |answer: &str| {
+        format!(
+            "schema = 1\n[targets.\"eui.02004567a425678d\"]\nallow = [\"any\"]\nchap = [{{ user = \"u\", secret = \"correct horse\" }}]\nmutual_chap = {{ user = \"t\", secret = \"{answer}\" }}\n"
+        )
+    };
+    assert_eq!(heads(&file("battery staple")), Vec::<String>::new());
+    assert_eq!(
+        heads(&file("correct horse")),
+        [
+            "error[F-0602]: target eui.02004567a425678d: mutual_chap: the secret is also one that initiators prove"
+        ]
+    );
+}
+
+#[test]
+fn no_secret_is_shown_whatever_is_wrong_around_it() {
+    for text in [
+        "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret = \"hunter2\"\ncolour = 1",
+        "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret = 2\nsecrets = \"hunter2\"",
+        "schema = 1\n[global]\ndiscovery_auth = [{ user = 5, secret = \"hunter2\" }]",
+        "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret = \"hunter2",
+        "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret = '''\nhunter2''' x",
+        "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret = [\"hunter2\"]",
+    ] {
+        let said = said(text);
+        assert!(!said.is_empty() && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_secret_file_is_looked_at_when_a_file_is_loaded_and_not_when_text_is_parsed() {
+    let text = "schema = 1\n[[global.discovery_auth]]\nuser = \"u\"\nsecret_file = \"/nonexistent/secret\"\n";
+    assert_eq!(said(text), "");
+    let path = std::env::temp_dir().join(format!("ferrite-config-{}.toml", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    let rejected = load(&path).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    let [diagnostic] = rejected.diagnostics() else {
+        panic!("{rejected}")
+    };
+    assert_eq!(diagnostic.refusal.code, codes::SECRET_FILE);
+    assert_eq!(diagnostic.place.as_ref().map(|p| p.line), Some(4));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused_by_its_name() {
+    let rejected = load(Path::new("/nonexistent/ferrite.toml")).unwrap_err();
+    assert!(
+        rejected
+            .to_string()
+            .starts_with("error[F-0101]: cannot read /nonexistent/ferrite.toml: No such file")
+    );
+    assert_eq!(
+        load(&std::env::temp_dir()).unwrap_err().diagnostics()[0]
+            .refusal
+            .code,
+        codes::FILE_UNREADABLE
+    );
+}
+
+#[test]
+fn a_file_may_be_as_large_as_the_limit_and_not_one_byte_larger() {
+    let mut text = "schema = 1\n#".to_owned();
+    text.push_str(&"x".repeat(FILE_BYTES_MAX - text.len()));
+    assert!(parse(&text, "f").is_ok());
+    text.push('x');
+    assert_eq!(
+        parse(&text, "f").unwrap_err().diagnostics()[0].refusal.code,
+        codes::FILE_TOO_LARGE
+    );
+}
+
+#[test]
+fn every_count_has_a_limit_that_is_reached_and_not_passed() {
+    let list =
+        |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<String>();
+    let targets = |n| {
+        list(n, &|i| {
+            format!("[targets.\"iqn.2026-11.com.example:{i}\"]\nallow = [\"any\"]\n")
+        })
+    };
+    let portals = |n| {
+        format!(
+            "[global]\nportals = [{}]",
+            list(n, &|i| format!("\"127.0.0.1:{}\",", i + 1))
+        )
+    };
+    let accounts = |n| {
+        list(n, &|i| {
+            format!("[[global.discovery_auth]]\nuser = \"{i}\"\nsecret_file = \"/x\"\n")
+        })
+    };
+    let rules = |n| {
+        format!(
+            "[targets.\"eui.02004567a425678d\"]\nallow = [{}]",
+            list(n, &|i| format!("\"iqn:{i}\","))
+        )
+    };
+    let limits: [(&dyn Fn(usize) -> String, usize); 4] = [
+        (&targets, Config::TARGETS_MAX),
+        (&portals, GlobalSpec::PORTALS_MAX),
+        (&accounts, TargetSpec::ACCOUNTS_MAX),
+        (&rules, TargetSpec::RULES_MAX),
+    ];
+    for (text, limit) in limits {
+        assert_eq!(
+            heads(&format!("schema = 1\n{}", text(limit))),
+            Vec::<String>::new()
+        );
+        let over = heads(&format!("schema = 1\n{}", text(limit + 1)));
+        assert!(
+            over.len() == 1
+                && over[0].starts_with("error[F-0115]")
+                && over[0].ends_with(&format!("the limit is {limit}")),
+            "{over:?}"
+        );
+    }
+    let luns = |targets: usize, each: usize| {
+        list(targets, &|t| {
+            let luns = list(each, &|i| {
+                format!("luns.{i} = {{ backend = \"null\", size = 512 }}\n")
+            });
+            format!("[targets.\"iqn.2026-11.com.example:{t}\"]\nallow = [\"any\"]\n{luns}")
+        })
+    };
+    assert_eq!(
+        heads(&format!("schema = 1\n{}", luns(4, 16384))),
+        Vec::<String>::new()
+    );
+    let over = luns(4, 16384)
+        + "[targets.\"iqn.2026-11.com.example:x\"]\nallow = [\"any\"]\nluns.0 = { backend = \"null\", size = 512 }\n";
+    assert_eq!(
+        heads(&format!("schema = 1\n{over}")),
+        ["error[F-0115]: targets: there are 65537 LUNs in all, the limit is 65536"]
+    );
+}
+
+#[test]
+fn no_more_diagnostics_are_given_than_the_limit() {
+    let wrong = |n: usize| {
+        (0..n)
+            .map(|i| format!("colour{i} = 1\n"))
+            .collect::<String>()
+    };
+    assert_eq!(
+        heads(&format!("schema = 1\n{}", wrong(REPORTED_MAX))).len(),
+        REPORTED_MAX
+    );
+    assert_eq!(
+        heads(&format!("schema = 1\n{}", wrong(REPORTED_MAX + 1))).len(),
+        REPORTED_MAX
+    );
+}
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed() {
+    assert_eq!(
+        heads(&format!("schema = 1\na = {}", "[".repeat(100_000)))[0][..13],
+        *"error[F-0103]"
+    );
+    assert_eq!(
+        heads(&format!("schema = 1\na{} = 1", ".a".repeat(100_000)))[0][..13],
+        *"error[F-0103]"
+    );
+}
+
+#[test]
+fn machines_get_code_place_and_hint_as_json() {
+    let rejected = parse("schema = 1\n[global]\nportal = []\n", "f.toml").unwrap_err();
+    assert_eq!(
+        serde_json::to_string(rejected.diagnostics()).unwrap(),
+        r#"[{"severity":"error","code":"F-0110","what":"unknown key \"portal\" in [global]","hint":"did you mean \"portals\"?","place":{"file":"f.toml","line":3,"column":1}}]"#
+    );
+}
+
+#[test]
+fn an_account_built_by_hand_is_written_as_a_file_has_it() {
+    let mut config = Config::default();
+    config
+        .global
+        .discovery_auth
+        .push(ChapSpec::new("u", SecretSource::File("/x".into())).unwrap());
+    let text = toml::to_string(&config).unwrap();
+    assert_eq!(
+        text,
+        "schema = 1\n\n[[global.discovery_auth]]\nuser = \"u\"\nsecret_file = \"/x\"\n"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*") {
+        let _ = said(&text);
+        let _ = said(&format!("schema = 1\n{text}"));
+    }
+
+    #[test]
+    fn a_file_with_a_piece_replaced_is_read_or_refused_with_a_place(at in 0..WHOLE.len(), cut in 0usize..40, piece in "[a-z0-9\\[\\]{}=.\"'\n#, ]{0,12}") {
+        let end = (at + cut).min(WHOLE.len());
+        let text = format!("{}{piece}{}", &WHOLE[..at], &WHOLE[end..]);
+        if let Err(rejected) = parse(&text, "f.toml") {
+            prop_assert!(!rejected.diagnostics().is_empty() && rejected.diagnostics().len() <= REPORTED_MAX);
+            for diagnostic in rejected.diagnostics() {
+                prop_assert!(diagnostic.place.is_some(), "{}", diagnostic.render());
+                prop_assert!(!diagnostic.refusal.what.contains('\n'), "{}", diagnostic.render());
             }
-            Err(r) => print!("{r}"),
         }
     }
 }

@@ -175,7 +175,8 @@ fn locate(node: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut Vec<Step>
             }
         }
         DeValue::Array(list) => {
-            for (index, value) in list.iter().enumerate() {
+            // A list of tables has the span of its first one, and it is the list that was meant.
+            for (index, value) in list.iter().enumerate().filter(|_| node.span() != *span) {
                 if locate(value, span, path) {
                     path.push(Step::Index(index));
                     return true;
@@ -294,6 +295,10 @@ impl fmt::Display for Path {
                 if targets == "targets" && chap == "chap" =>
             {
                 write!(f, "account {} of {}", at + 1, short(target))?;
+                rest(f, tail)
+            }
+            [Key(_), Key(list), Index(at), tail @ ..] if list == "discovery_auth" => {
+                write!(f, "account {} for discovery", at + 1)?;
                 rest(f, tail)
             }
             [Key(targets), Key(target), tail @ ..] if targets == "targets" => {
