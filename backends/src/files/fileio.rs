@@ -1,0 +1,55 @@
+//! A disk that is a file, through the page cache.
+
+use std::io;
+use std::path::Path;
+
+use super::look::{Way, geometry};
+use super::medium::Medium;
+use super::{DiskOptions, FileRing};
+use crate::{Backend, Geometry, Job};
+
+/// A regular file (or a device) served through the page cache: fast where memory is plenty, and needs no
+/// alignment.
+///
+/// Finished writes lie in memory, so the disk has a write cache: a flush is `fdatasync`, a durable write is
+/// `RWF_DSYNC`. Discarded space becomes a hole in the file and reads as zeroes. The identity is the file's
+/// inode and time of birth, which stay when it is renamed or its file system is mounted elsewhere, and do
+/// not when it is copied or restored; devices have theirs from the kernel, as [`BlockDisk`](crate::BlockDisk).
+#[derive(Debug)]
+pub struct FileDisk(Medium);
+
+impl FileDisk {
+    /// Opens `path`, and makes it first where the options say so. May block.
+    ///
+    /// # Errors
+    /// The path cannot be opened or is in use, is neither file nor device, or is smaller than one block;
+    /// the text says which and what to do.
+    pub fn open(path: impl AsRef<Path>, options: &DiskOptions) -> io::Result<Self> {
+        let path = path.as_ref();
+        let file = options.open(path, 0)?;
+        let geometry = geometry(path, &file, options, Way::PageCache)?;
+        Ok(Self(Medium::new(path, file, geometry)?))
+    }
+}
+
+impl Backend for FileDisk {
+    fn geometry(&self) -> Geometry {
+        self.0.geometry()
+    }
+
+    fn submit(&self, job: Job, ring: &mut dyn FileRing) {
+        self.0.submit(job, ring);
+    }
+
+    fn refresh(&self) -> io::Result<Geometry> {
+        self.0.refresh()
+    }
+
+    fn detach(&self, ring: &mut dyn FileRing) {
+        self.0.detach(ring);
+    }
+
+    fn describe(&self) -> String {
+        format!("file {}", self.0.path.display())
+    }
+}

@@ -1,0 +1,190 @@
+//! How jobs become work on one open file, whether the page cache is in between or not.
+
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::fcntl::FallocateFlags;
+
+use super::options::because;
+use super::{DiskFile, FileRing, FileWork};
+use crate::{Buffer, DiskError, Geometry, Job, Op};
+
+/// An open file or device, and what is known about it.
+#[derive(Debug)]
+pub(super) struct Medium {
+    pub(super) path: PathBuf,
+    pub(super) is_device: bool,
+    file: Arc<DiskFile>,
+    geometry: Mutex<Geometry>,
+    // Copies of the geometry for the data path.
+    bytes: AtomicU64,
+    read_only: bool,
+    can_discard: bool,
+    can_zero: Arc<ZeroWays>,
+}
+
+/// Which ways of zeroing have not failed yet. All threads may find out at once: it does no harm.
+#[derive(Debug)]
+struct ZeroWays {
+    punch: AtomicBool,
+    zero_range: AtomicBool,
+}
+
+impl Medium {
+    pub(super) fn new(path: &Path, file: DiskFile, geometry: Geometry) -> io::Result<Self> {
+        let is_device = file.file().metadata()?.file_type().is_block_device();
+        let can_zero = ZeroWays {
+            punch: AtomicBool::new(true),
+            zero_range: AtomicBool::new(true),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            is_device,
+            file: Arc::new(file),
+            bytes: AtomicU64::new(geometry.bytes),
+            read_only: geometry.read_only,
+            can_discard: geometry.discard.is_some(),
+            can_zero: Arc::new(can_zero),
+            geometry: Mutex::new(geometry),
+        })
+    }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        self.geometry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Looks at the length again.
+    pub(super) fn refresh(&self) -> io::Result<Geometry> {
+        let bytes = length(&self.path, &self.file)?;
+        let mut geometry = self.geometry.lock().unwrap_or_else(PoisonError::into_inner);
+        geometry.bytes = bytes - bytes % u64::from(geometry.block_size);
+        self.bytes.store(geometry.bytes, Ordering::Release);
+        Ok(geometry.clone())
+    }
+
+    pub(super) fn submit(&self, job: Job, ring: &mut dyn FileRing) {
+        let op = job.op();
+        if let Err(error) = op.check(self.bytes.load(Ordering::Acquire), self.read_only) {
+            return job.finish(Err(error));
+        }
+        match op {
+            // Nothing to move is nothing to ask the kernel for; fallocate even calls it an error.
+            _ if op.extent().is_some_and(|(_, len)| len == 0) => job.finish(Ok(())),
+            Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
+            Op::Write { at, durable, .. } => {
+                ring.submit(&self.file, FileWork::Write { at, durable }, job)
+            }
+            // Nothing was written by way of this descriptor, and fdatasync may be refused on it.
+            Op::Flush if self.read_only => job.finish(Ok(())),
+            Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
+            Op::Discard { .. } if !self.can_discard => job.finish(Err(DiskError::Unsupported)),
+            Op::Discard { at, len } => {
+                ring.submit(
+                    &self.file,
+                    FileWork::Allocate {
+                        mode: PUNCH.bits(),
+                        at,
+                        len,
+                    },
+                    job,
+                );
+            }
+            Op::Zero { at, len, may_unmap } => {
+                let (file, ways) = (self.file.clone(), self.can_zero.clone());
+                ring.elsewhere(job, Box::new(move |_| ways.zero(&file, at, len, may_unmap)));
+            }
+        }
+    }
+
+    pub(super) fn detach(&self, ring: &mut dyn FileRing) {
+        ring.forget(&self.file);
+    }
+}
+
+/// Whether holes can be punched into this file: asked at its end, where nothing is lost.
+pub(super) fn can_punch(file: &DiskFile, bytes: u64) -> bool {
+    file.allocate(PUNCH, bytes, BEYOND_THE_END).is_ok()
+}
+
+/// The length of a file or a device, in bytes.
+pub(super) fn length(path: &Path, file: &DiskFile) -> io::Result<u64> {
+    // Metadata has no length of a device. Nobody uses the position of the file.
+    file.file()
+        .seek(SeekFrom::End(0))
+        .map_err(|error| because(path, &error, ""))
+}
+
+impl ZeroWays {
+    /// Zeroes an extent by the cheapest way that the file has.
+    fn zero(&self, file: &DiskFile, at: u64, len: u64, may_unmap: bool) -> Result<(), DiskError> {
+        let ways = [
+            (&self.punch, PUNCH, may_unmap),
+            (&self.zero_range, ZERO, true),
+        ];
+        for (works, mode, allowed) in ways {
+            if !allowed || !works.load(Ordering::Relaxed) {
+                continue;
+            }
+            match file.allocate(mode, at, len) {
+                Err(DiskError::Unsupported) => works.store(false, Ordering::Relaxed),
+                result => return result,
+            }
+        }
+        write_zeroes(file, at, len)
+    }
+}
+
+// The buffer is aligned: the file may have been opened with O_DIRECT.
+fn write_zeroes(file: &DiskFile, at: u64, len: u64) -> Result<(), DiskError> {
+    let zeroes = Buffer::alone(usize::try_from(len).map_or(ZERO_PIECE, |len| len.min(ZERO_PIECE)));
+    let mut done = 0;
+    while done < len {
+        let piece = usize::try_from(len - done).map_or(ZERO_PIECE, |left| left.min(ZERO_PIECE));
+        file.file().write_all_at(&zeroes[..piece], at + done)?;
+        done += piece as u64;
+    }
+    Ok(())
+}
+
+/// Gives the space back; reads as zeroes then. On a block device: zeroes by unmapping, never by writing.
+const PUNCH: FallocateFlags =
+    FallocateFlags::FALLOC_FL_PUNCH_HOLE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
+
+/// Reads as zeroes then and keeps the space. On a block device the kernel writes zeroes where it must.
+const ZERO: FallocateFlags =
+    FallocateFlags::FALLOC_FL_ZERO_RANGE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
+
+/// Zeroes are written in pieces of this many bytes where nothing better works.
+const ZERO_PIECE: usize = 1 << 20;
+
+/// What is punched to see whether it works.
+const BEYOND_THE_END: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeroes_are_written_where_nothing_better_works() {
+        let file = DiskFile::new(tempfile::tempfile().unwrap());
+        let len = 2 * ZERO_PIECE as u64 + 512;
+        file.file()
+            .write_all_at(&vec![7; len as usize + 1024], 0)
+            .unwrap();
+        let no_way = ZeroWays {
+            punch: AtomicBool::new(false),
+            zero_range: AtomicBool::new(false),
+        };
+        no_way.zero(&file, 512, len, true).unwrap();
+        let mut all = vec![1; len as usize + 1024];
+        file.file().read_exact_at(&mut all, 0).unwrap();
+        let zeroes = all.iter().filter(|byte| **byte == 0).count() as u64;
+        assert_eq!((zeroes, all[511], all[512 + len as usize]), (len, 7, 7));
+    }
+}

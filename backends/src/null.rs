@@ -1,0 +1,88 @@
+//! A disk that forgets: for measuring everything but the disk.
+
+use std::io;
+
+use crate::{Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Pages};
+
+/// Answers at once: reads are zeroes, writes vanish. Any size costs nothing.
+#[derive(Debug, Clone)]
+pub struct NullDisk {
+    geometry: Geometry,
+}
+
+impl NullDisk {
+    /// A disk of `bytes` bytes in blocks of 512.
+    pub fn new(bytes: u64) -> Self {
+        Self::with_block_size(bytes, 512)
+    }
+
+    /// A disk of `bytes` bytes, rounded down to blocks of `block_size` (512 or 4096).
+    ///
+    /// # Panics
+    /// If `block_size` is another.
+    pub fn with_block_size(bytes: u64, block_size: u32) -> Self {
+        let discard = Discard {
+            granularity: block_size,
+            alignment: 0,
+            max_bytes: u64::from(u32::MAX),
+            reads_zero: true,
+        };
+        let geometry = Geometry {
+            discard: Some(discard),
+            rotational: Some(false),
+            ..Geometry::plain(block_size, bytes)
+        };
+        Self { geometry }
+    }
+}
+
+impl Backend for NullDisk {
+    fn geometry(&self) -> Geometry {
+        self.geometry.clone()
+    }
+
+    fn submit(&self, mut job: Job, _ring: &mut dyn FileRing) {
+        let done: Result<(), DiskError> = job.op().check(self.geometry.bytes, false);
+        match (job.op(), done) {
+            (Op::Read { .. }, Ok(())) if job.has_buffer() => {
+                job.buffer().fill(0);
+                job.finish(Ok(()));
+            }
+            (Op::Read { len, .. }, Ok(())) => job.finish_with(Pages::zeroes(len as usize)),
+            (_, done) => job.finish(done),
+        }
+    }
+
+    fn refresh(&self) -> io::Result<Geometry> {
+        Ok(self.geometry.clone())
+    }
+
+    fn shares_pages(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> String {
+        "null".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Driver;
+
+    #[test]
+    fn reads_are_zeroes_whatever_was_written_and_end_where_the_disk_ends() {
+        let disk = Driver::new(NullDisk::new(1 << 50));
+        disk.write(4096, &[7; 512]).unwrap();
+        assert_eq!(disk.read(4096, 512).unwrap(), [0; 512]);
+        assert_eq!(disk.read_into_buffer(4096, 512).unwrap(), [0; 512]);
+        assert_eq!(disk.read((1 << 50) - 512, 512).unwrap(), [0; 512]);
+        assert_eq!(disk.read(1 << 50, 512), Err(DiskError::OutOfRange));
+        assert_eq!(
+            disk.write((1 << 50) - 512, &[0; 1024]),
+            Err(DiskError::OutOfRange)
+        );
+        assert_eq!(disk.run(Op::Flush), Ok(()));
+    }
+}
