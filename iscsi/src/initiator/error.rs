@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 
+use super::request::ScsiResult;
+
 /// Why an exchange with a target did not end as asked.
 ///
-/// A command that ends with CHECK CONDITION is not an error here: it is a [`ScsiResult`](super::ScsiResult) with sense.
+/// To [`Initiator::command`](super::Initiator::command) a CHECK CONDITION is no error but a [`ScsiResult`] with sense.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The stream failed. [`io::ErrorKind::WouldBlock`] and [`io::ErrorKind::TimedOut`] leave the initiator usable:
@@ -44,6 +46,10 @@ pub enum Error {
     #[error("the target failed to authenticate: {0}")]
     Untrusted(&'static str),
 
+    /// A call that needs GOOD got another end.
+    #[error("the command ended with status {:02x} and sense {:02x?}", .0.status, .0.sense_code())]
+    Status(Box<ScsiResult>),
+
     /// The target answered a request of ours with a Reject PDU (RFC 7143 §11.17).
     #[error("the target rejected a PDU with reason {reason:#04x}")]
     Rejected {
@@ -57,7 +63,10 @@ pub enum Error {
 impl Error {
     /// A breach of `clause` by the target.
     pub(crate) fn protocol(clause: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
-        Error::Protocol { clause, what: what.into() }
+        Error::Protocol {
+            clause,
+            what: what.into(),
+        }
     }
 
     /// Whether the stream only had nothing to give yet, and the call may be repeated.
@@ -81,6 +90,9 @@ mod tests {
     #[test]
     fn a_breach_names_its_clause() {
         let text = Error::protocol("RFC 7143 §11.7.5", "DataSN 3 came after 1").to_string();
-        assert_eq!(text, "the target broke RFC 7143 §11.7.5: DataSN 3 came after 1");
+        assert_eq!(
+            text,
+            "the target broke RFC 7143 §11.7.5: DataSN 3 came after 1"
+        );
     }
 }
