@@ -57,7 +57,7 @@ codes! {
     DUPLICATE_TARGET = "F-0205", EXIT_CONFIG, "Two targets have the same name after normalisation.";
     BAD_SIZE = "F-0206", EXIT_CONFIG, "A size is not a number of bytes with an optional unit.";
     BAD_BLOCK_SIZE = "F-0207", EXIT_CONFIG, "A block size is neither 512 nor 4096, or does not divide the size.";
-    BAD_PORTAL = "F-0208", EXIT_CONFIG, "A portal is not ADDRESS[:PORT].";
+    BAD_PORTAL = "F-0208", EXIT_CONFIG, "A portal is not an address with or without a port.";
     OUT_OF_RANGE = "F-0209", EXIT_CONFIG, "A number is outside of the range of its key.";
     BAD_TEXT = "F-0210", EXIT_CONFIG, "A text is empty, too long, or has characters that may not stand in it.";
     DISK_TWICE = "F-0211", EXIT_CONFIG, "Two LUNs write to one disk, and neither knows of the other's reservations.";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct NegotiateSpec {
-    /// HeaderDigest (13.1): what is accepted, the best first.
+    /// HeaderDigest (13.1): what is accepted. Of these the initiator gets what it likes best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header_digest: Option<Vec<Digest>>,
     /// DataDigest (13.1).
