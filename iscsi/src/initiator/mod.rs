@@ -25,6 +25,7 @@ mod request;
 mod scsi;
 mod session;
 mod settings;
+mod submit;
 mod task;
 
 pub use agreed::Agreed;

@@ -135,7 +135,7 @@ fn base64(digits: &[u8]) -> Option<Vec<u8>> {
         body => body,
     };
     // Padding, where there is any, must fill up a group of four.
-    if body.len() % 4 == 1 || (body.len() != digits.len() && digits.len() % 4 != 0) {
+    if body.len() % 4 == 1 || (body.len() != digits.len() && !digits.len().is_multiple_of(4)) {
         return None;
     }
     let mut bytes = Vec::with_capacity(body.len() / 4 * 3 + 2);
