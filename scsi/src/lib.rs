@@ -1,1 +1,55 @@
-//! (being written)
+//! SCSI as a storage target speaks it: a command descriptor block goes in, a [`Plan`] comes out.
+//!
+//! This crate is pure: it has no clock, no I/O, no threads and no knowledge of iSCSI. A [`LogicalUnit`] reads a
+//! [`Command`] together with what one initiator has with the unit (its [`Nexus`]) and answers with a [`Plan`]:
+//! either a finished [`Reply`], or what has to be done to which *bytes* of the medium. Whoever holds the medium
+//! executes the plan, and answers GOOD or a [`Sense`] that tells the truth about what went wrong.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ferrite_scsi::{Attribute, Book, Command, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port};
+//!
+//! let unit = LogicalUnit::new(
+//!     Identity::derive("uuid:6a1f0c8e"),
+//!     Medium::new(512, 2048).unwrap(),
+//!     Arc::new(Book::new()),
+//! );
+//! let port = Port { target: "iqn.2026-11.com.example:demo".into(), relative_port: 1, group: 1, luns: vec![0] };
+//! let mut nexus = Nexus::new(NexusId { session: 1, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 });
+//! nexus.forget_attentions();
+//!
+//! let read_10 = [0x28, 0, 0, 0, 0, 8, 0, 0, 4, 0];
+//! let command = Command { cdb: &read_10, attribute: Attribute::Simple, data_out: 0, data_in: 2048 };
+//! assert_eq!(unit.plan(&mut nexus, &port, &command), Plan::Read { at: 8 * 512, len: 4 * 512, fua: false });
+//! ```
+//!
+//! The standards are SAM-5, SPC-4 and SBC-3; SPC-2 where it alone defines something (RESERVE and RELEASE).
+
+#![forbid(unsafe_code)]
+
+mod attention;
+mod block;
+mod command;
+mod identity;
+pub mod lun;
+mod medium;
+mod nexus;
+mod page;
+mod plan;
+mod primary;
+mod reservation;
+mod sense;
+mod unit;
+
+pub use attention::Attention;
+pub use command::{Attribute, Command};
+pub use identity::{Ascii, BadIdentity, Designator, Identity, IetRelease, Naa, Profile};
+pub use medium::{BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
+pub use nexus::{Nexus, NexusId};
+pub use plan::{Extent, Extents, Plan, Port, Reply, Status};
+pub use reservation::Book;
+pub use sense::{FieldPointer, Sense, SenseBytes, SenseKey};
+pub use unit::LogicalUnit;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Commands of a disk (SBC-3), one file for each question.
+
+pub(crate) mod cache;
+pub(crate) mod capacity;
+mod range;
+pub(crate) mod transfer;
+pub(crate) mod unmap;
+pub(crate) mod verify;
+pub(crate) mod write_same;

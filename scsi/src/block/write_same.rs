@@ -1,0 +1,218 @@
+//! WRITE SAME: one block, over and over (SBC-3 5.44, 5.45).
+
+use super::range::Range;
+use crate::command::Asked;
+use crate::plan::Plan;
+use crate::sense::Sense;
+
+/// WRITE SAME (10), (16): the block first, unless it is said to be zeroes (NDOB).
+pub(crate) fn write_same(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
+    const NDOB: u8 = 0x01;
+    let range = range(asked)?;
+    if asked.cdb.flag(1, NDOB) {
+        return Ok(zero(asked, range));
+    }
+    let len = asked.unit.medium().block_size;
+    if asked.data_out < len {
+        return Err(Sense::SHORT_OF_DATA);
+    }
+    Ok(Plan::Gather { len })
+}
+
+/// With the block: zeroes are a plan of their own, for disks can do them without writing.
+pub(crate) fn gathered(asked: &mut Asked<'_>, block: &[u8]) -> Result<Plan, Sense> {
+    let range = range(asked)?;
+    if block.len() != asked.unit.medium().block_size as usize {
+        return Err(Sense::SHORT_OF_DATA);
+    }
+    if block.iter().all(|&byte| byte == 0) {
+        return Ok(zero(asked, range));
+    }
+    // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3 4.7.3.4.3).
+    Ok(Plan::WriteSame {
+        at: range.at,
+        len: range.len,
+        fua: false,
+        pattern: block.into(),
+    })
+}
+
+/// The blocks that are meant: to the end, where the count is zero.
+///
+/// # Errors
+/// 5/24/00 also for UNMAP on a disk that cannot, and for more than MAXIMUM WRITE SAME LENGTH.
+fn range(asked: &Asked<'_>) -> Result<Range, Sense> {
+    let medium = asked.unit.medium();
+    if asked.cdb.flag(1, UNMAP) && medium.unmap.is_none() {
+        return Err(Sense::invalid_bit(1, 3));
+    }
+    let addressed = asked.addressed();
+    let range = addressed.to_the_end(medium)?;
+    if range.len > medium.write_same_max() * u64::from(medium.block_size) {
+        return Err(Sense::invalid_field(addressed.blocks_field));
+    }
+    Ok(range)
+}
+
+fn zero(asked: &Asked<'_>, range: Range) -> Plan {
+    Plan::Zero {
+        at: range.at,
+        len: range.len,
+        may_unmap: asked.cdb.flag(1, UNMAP),
+    }
+}
+
+const UNMAP: u8 = 0x08;
+
+#[cfg(test)]
+mod tests {
+    use crate::medium::Medium;
+    use crate::plan::Plan;
+    use crate::sense::Sense;
+    use crate::tests::{Bench, refused};
+
+    fn ten(flags: u8, lba: u8, blocks: u8) -> [u8; 10] {
+        [0x41, flags, 0, 0, 0, lba, 0, 0, blocks, 0]
+    }
+
+    fn sixteen(flags: u8, lba: u32, blocks: u32) -> [u8; 16] {
+        let mut cdb = [0; 16];
+        (cdb[0], cdb[1]) = (0x93, flags);
+        cdb[6..10].copy_from_slice(&lba.to_be_bytes());
+        cdb[10..14].copy_from_slice(&blocks.to_be_bytes());
+        cdb
+    }
+
+    /// A disk of 512 MiB: larger than the longest WRITE SAME.
+    fn large() -> Bench {
+        Bench::thin_with(|medium| Medium {
+            blocks: 1 << 20,
+            ..medium
+        })
+    }
+
+    #[test]
+    fn a_block_that_is_not_zeroes_is_written_again_and_again() {
+        let mut bench = Bench::thin_disk();
+        let block = [7; 512];
+        for cdb in [
+            &ten(0, 3, 2)[..],
+            &ten(8, 3, 2),
+            &sixteen(0, 3, 2),
+            &sixteen(8, 3, 2),
+        ] {
+            assert_eq!(bench.plan_with(cdb, 512), Plan::Gather { len: 512 });
+            let expected = Plan::WriteSame {
+                at: 1536,
+                len: 1024,
+                fua: false,
+                pattern: block.into(),
+            };
+            assert_eq!(bench.gathered(cdb, &block), expected);
+        }
+    }
+
+    #[test]
+    fn zeroes_are_zeroed_and_unmapped_only_where_that_was_asked_for() {
+        let mut bench = Bench::thin_disk();
+        for (flags, may_unmap) in [(0, false), (8, true)] {
+            let expected = Plan::Zero {
+                at: 1536,
+                len: 1024,
+                may_unmap,
+            };
+            assert_eq!(bench.gathered(&ten(flags, 3, 2), &[0; 512]), expected);
+            assert_eq!(bench.gathered(&sixteen(flags, 3, 2), &[0; 512]), expected);
+            assert_eq!(bench.plan(&sixteen(flags | 1, 3, 2)), expected);
+        }
+    }
+
+    #[test]
+    fn no_data_out_is_known_to_the_longer_form_only() {
+        assert_eq!(
+            Bench::disk().ask(&ten(1, 3, 2)),
+            refused(Sense::invalid_bit(1, 0))
+        );
+    }
+
+    #[test]
+    fn less_than_a_block_is_not_enough() {
+        let mut bench = Bench::disk();
+        assert_eq!(
+            bench.plan_with(&ten(0, 3, 2), 511),
+            refused(Sense::SHORT_OF_DATA)
+        );
+        assert_eq!(
+            bench.gathered(&ten(0, 3, 2), &[0; 511]),
+            refused(Sense::SHORT_OF_DATA)
+        );
+    }
+
+    #[test]
+    fn no_blocks_mean_to_the_end() {
+        let expected = Plan::Zero {
+            at: 512,
+            len: 2047 * 512,
+            may_unmap: false,
+        };
+        assert_eq!(Bench::disk().gathered(&ten(0, 1, 0), &[0; 512]), expected);
+        assert_eq!(Bench::disk().plan(&sixteen(1, 1, 0)), expected);
+    }
+
+    #[test]
+    fn as_much_as_the_limit_that_is_shown_and_no_more() {
+        let limit = 1 << 19;
+        assert!(matches!(
+            large().plan(&sixteen(1, 0, limit)),
+            Plan::Zero {
+                len: 0x1000_0000,
+                ..
+            }
+        ));
+        assert_eq!(
+            large().ask(&sixteen(1, 0, limit + 1)),
+            refused(Sense::invalid_field(10))
+        );
+        assert!(matches!(
+            large().plan(&sixteen(1, limit, 0)),
+            Plan::Zero {
+                len: 0x1000_0000,
+                ..
+            }
+        ));
+        assert_eq!(
+            large().ask(&sixteen(1, limit - 1, 0)),
+            refused(Sense::invalid_field(10))
+        );
+    }
+
+    #[test]
+    fn blocks_beyond_the_last_are_out_of_range() {
+        for (lba, blocks) in [(2047, 2), (2048, 1), (2048, 0)] {
+            assert_eq!(
+                Bench::disk().ask(&sixteen(1, lba, blocks)),
+                refused(Sense::LBA_OUT_OF_RANGE)
+            );
+        }
+    }
+
+    #[test]
+    fn anchoring_protection_and_unmapping_what_cannot_are_refused() {
+        assert_eq!(
+            Bench::thin_disk().ask(&sixteen(0x10, 0, 1)),
+            refused(Sense::invalid_bit(1, 4))
+        );
+        assert_eq!(
+            Bench::thin_disk().ask(&ten(0x20, 0, 1)),
+            refused(Sense::invalid_bit(1, 5))
+        );
+        assert_eq!(
+            Bench::disk().ask(&ten(0x08, 0, 1)),
+            refused(Sense::invalid_bit(1, 3))
+        );
+        assert_eq!(
+            Bench::disk().gathered(&ten(0x08, 0, 1), &[0; 512]),
+            refused(Sense::invalid_bit(1, 3))
+        );
+    }
+}

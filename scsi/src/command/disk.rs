@@ -1,0 +1,126 @@
+//! The commands of a disk: what they look like, and what may stand in their way.
+
+use super::table::{Offered, Row, Table, WhenReserved};
+use crate::block::{cache, capacity, transfer, unmap, verify, write_same};
+use crate::primary::{inquiry, luns, mode_sense, ready, request_sense, reserve, supported};
+use crate::sense::Sense;
+use WhenReserved::{Allowed, AllowedIf};
+
+/// The table that dispatches, and from which REPORT SUPPORTED OPERATION CODES is made.
+pub(crate) static TABLE: Table = Table::new(&ROWS, Sense::INVALID_OPCODE);
+
+/// All bits of a byte.
+const X: u8 = 0xFF;
+
+/// DPO, FUA and FUA_NV in byte 1. RDPROTECT and WRPROTECT above them stay out: there is no protection information.
+const ACCESS: u8 = 0x1A;
+
+/// DPO and the two bits of BYTCHK.
+const CHECK: u8 = 0x16;
+
+/// GROUP NUMBER is a hint for statistics that nobody reads; RARC one for rebuilds that do not happen here.
+const GROUP_6: (u8, u8) = (6, 0x1F);
+const GROUP_10: (u8, u8) = (10, 0x1F);
+const GROUP_14: (u8, u8) = (14, 0x3F);
+const RARC: (u8, u8) = (1, 0x04);
+/// SYNC_NV: there is no non-volatile cache that it could tell from the medium.
+const SYNC_NV: (u8, u8) = (1, 0x04);
+
+/// START STOP UNIT with START, and without a power condition, disturbs nobody (SBC-3 4.17).
+const IF_STARTING: WhenReserved = AllowedIf {
+    at: 4,
+    mask: 0xF1,
+    value: 0x01,
+};
+const IF_ALLOWING: WhenReserved = AllowedIf {
+    at: 4,
+    mask: 0x03,
+    value: 0x00,
+};
+
+#[rustfmt::skip]
+static ROWS: [Row; 35] = [
+    // TEST UNIT READY
+    Row::new(&[0x00, 0, 0, 0, 0, 0], ready::test),
+    // REQUEST SENSE
+    Row::new(&[0x03, 0x01, 0, 0, X, 0], request_sense::of_disk).passes_attention().when_reserved(Allowed),
+    // READ (6)
+    Row::new(&[0x08, 0x1F, X, X, X, 0], transfer::read),
+    // WRITE (6)
+    Row::new(&[0x0A, 0x1F, X, X, X, 0], transfer::write).writes(),
+    // INQUIRY
+    Row::new(&[0x12, 0x01, X, X, X, 0], inquiry::of_disk).passes_attention().when_reserved(Allowed),
+    // RESERVE (6): without EXTENT, its identification and list length mean nothing.
+    Row::new(&[0x16, 0, 0, 0, 0, 0], reserve::reserve).ignoring(&[(2, X), (3, X), (4, X)]),
+    // RELEASE (6)
+    Row::new(&[0x17, 0, 0, 0, 0, 0], reserve::release).ignoring(&[(2, X)]).when_reserved(Allowed),
+    // MODE SENSE (6)
+    Row::new(&[0x1A, 0x08, X, X, X, 0], mode_sense::six),
+    // START STOP UNIT
+    Row::new(&[0x1B, 0x01, 0, 0x0F, 0xF7, 0], cache::start_stop).when_reserved(IF_STARTING).takes_s(60),
+    // PREVENT ALLOW MEDIUM REMOVAL
+    Row::new(&[0x1E, 0, 0, 0, 0x03, 0], ready::prevent_allow).when_reserved(IF_ALLOWING),
+    // READ CAPACITY (10): LOGICAL BLOCK ADDRESS and PMI are obsolete.
+    Row::new(&[0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], capacity::ten)
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X), (8, 0x01)]).when_reserved(Allowed),
+    // READ (10)
+    Row::new(&[0x28, ACCESS, X, X, X, X, 0, X, X, 0], transfer::read).ignoring(&[GROUP_6, RARC]),
+    // WRITE (10)
+    Row::new(&[0x2A, ACCESS, X, X, X, X, 0, X, X, 0], transfer::write).ignoring(&[GROUP_6]).writes(),
+    // WRITE AND VERIFY (10)
+    Row::new(&[0x2E, CHECK, X, X, X, X, 0, X, X, 0], transfer::write_and_verify).ignoring(&[GROUP_6]).writes(),
+    // VERIFY (10)
+    Row::new(&[0x2F, CHECK, X, X, X, X, 0, X, X, 0], verify::verify).ignoring(&[GROUP_6]),
+    // SYNCHRONIZE CACHE (10)
+    Row::new(&[0x35, 0x02, X, X, X, X, 0, X, X, 0], cache::synchronize).ignoring(&[GROUP_6, SYNC_NV]).takes_s(120),
+    // WRITE SAME (10)
+    Row::new(&[0x41, 0x08, X, X, X, X, 0, X, X, 0], write_same::write_same)
+        .ignoring(&[GROUP_6]).writes().takes_s(120).gathers(write_same::gathered),
+    // UNMAP
+    Row::new(&[0x42, 0, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
+        .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
+    // RESERVE (10): without EXTENT, third party and LONGID, the rest means nothing.
+    Row::new(&[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::reserve).ignoring(&[(2, X), (3, X), (7, X), (8, X)]),
+    // RELEASE (10)
+    Row::new(&[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::release)
+        .ignoring(&[(2, X), (3, X), (7, X), (8, X)]).when_reserved(Allowed),
+    // MODE SENSE (10)
+    Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten),
+    // READ (16)
+    Row::new(&[0x88, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_14, RARC]),
+    // WRITE (16)
+    Row::new(&[0x8A, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::write)
+        .ignoring(&[GROUP_14]).writes(),
+    // WRITE AND VERIFY (16)
+    Row::new(&[0x8E, CHECK, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::write_and_verify)
+        .ignoring(&[GROUP_14]).writes(),
+    // VERIFY (16)
+    Row::new(&[0x8F, CHECK, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], verify::verify).ignoring(&[GROUP_14]),
+    // SYNCHRONIZE CACHE (16)
+    Row::new(&[0x91, 0x02, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], cache::synchronize)
+        .ignoring(&[GROUP_14, SYNC_NV]).takes_s(120),
+    // WRITE SAME (16)
+    Row::new(&[0x93, 0x09, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], write_same::write_same)
+        .ignoring(&[GROUP_14]).writes().takes_s(120).gathers(write_same::gathered),
+    // READ CAPACITY (16): LOGICAL BLOCK ADDRESS and PMI are obsolete here too.
+    Row::new(&[0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], capacity::sixteen)
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X), (6, X), (7, X), (8, X), (9, X), (14, 0x01)])
+        .service_action().when_reserved(Allowed),
+    // REPORT LUNS
+    Row::new(&[0xA0, 0, X, 0, 0, 0, X, X, X, X, 0, 0], luns::report).passes_attention().when_reserved(Allowed),
+    // REPORT SUPPORTED OPERATION CODES
+    Row::new(&[0xA3, 0x0C, 0x87, X, X, X, X, X, X, X, 0, 0], supported::operation_codes)
+        .service_action().when_reserved(Allowed),
+    // REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS
+    Row::new(&[0xA3, 0x0D, 0x80, 0, 0, 0, X, X, X, X, 0, 0], supported::task_management)
+        .service_action().when_reserved(Allowed),
+    // READ (12)
+    Row::new(&[0xA8, ACCESS, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_10, RARC]),
+    // WRITE (12)
+    Row::new(&[0xAA, ACCESS, X, X, X, X, X, X, X, X, 0, 0], transfer::write).ignoring(&[GROUP_10]).writes(),
+    // WRITE AND VERIFY (12)
+    Row::new(&[0xAE, CHECK, X, X, X, X, X, X, X, X, 0, 0], transfer::write_and_verify)
+        .ignoring(&[GROUP_10]).writes(),
+    // VERIFY (12)
+    Row::new(&[0xAF, CHECK, X, X, X, X, X, X, X, X, 0, 0], verify::verify).ignoring(&[GROUP_10]),
+];

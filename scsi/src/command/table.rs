@@ -1,0 +1,350 @@
+//! Tables of commands: one row says everything about a command but what it does, and names who does it.
+
+use super::Asked;
+use crate::medium::Medium;
+use crate::plan::Plan;
+use crate::sense::Sense;
+
+/// Carries a command out, or says why not.
+pub(crate) type Handler = fn(&mut Asked<'_>) -> Result<Plan, Sense>;
+
+/// The same, once the parameter list it asked for has come.
+pub(crate) type Gathered = fn(&mut Asked<'_>, &[u8]) -> Result<Plan, Sense>;
+
+/// One command.
+pub(crate) struct Row {
+    /// CDB USAGE DATA (SPC-4 6.29.3): the operation code, then a one for each bit that is looked at, with the
+    /// service action in its place. Its length is that of the CDB. A bit that is neither here nor in `ignored`
+    /// makes a command invalid, so that what is reported and what is done cannot differ.
+    pub(crate) usage: &'static [u8],
+    /// Bits that may be set and mean nothing to us, as (byte, mask): obsolete fields, and hints we do not take.
+    pub(crate) ignored: &'static [(u8, u8)],
+    /// Where a service action stands in byte 1.
+    pub(crate) action: Option<u8>,
+    /// Carried out although the initiator has something to hear first (SAM-5 5.14).
+    pub(crate) passes_attention: bool,
+    /// What becomes of it while another nexus holds the unit.
+    pub(crate) reserved: WhenReserved,
+    /// Changes the medium: refused when the unit is read-only.
+    pub(crate) writes: bool,
+    /// Which media have it at all.
+    pub(crate) offered: Offered,
+    /// RECOMMENDED COMMAND TIMEOUT in seconds.
+    pub(crate) timeout_s: u32,
+    pub(crate) handler: Handler,
+    pub(crate) gathered: Option<Gathered>,
+}
+
+/// SPC-2 5.5.1, the table of commands under a reservation, and SBC's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WhenReserved {
+    /// RESERVATION CONFLICT.
+    Conflicts,
+    /// As if nothing were reserved.
+    Allowed,
+    /// Allowed where the bits of `mask` in byte `at` are `value`, else a conflict.
+    AllowedIf { at: u8, mask: u8, value: u8 },
+}
+
+/// Which media have a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Offered {
+    Always,
+    /// Those with limits for UNMAP.
+    WithUnmap,
+}
+
+impl Row {
+    /// A row with the answers most commands have; the methods below say what differs.
+    pub(crate) const fn new(usage: &'static [u8], handler: Handler) -> Row {
+        Row {
+            usage,
+            ignored: &[],
+            action: None,
+            passes_attention: false,
+            reserved: WhenReserved::Conflicts,
+            writes: false,
+            offered: Offered::Always,
+            timeout_s: 30,
+            handler,
+            gathered: None,
+        }
+    }
+
+    pub(crate) const fn ignoring(self, ignored: &'static [(u8, u8)]) -> Row {
+        Row { ignored, ..self }
+    }
+
+    /// Byte 1 of the usage data is a service action.
+    pub(crate) const fn service_action(self) -> Row {
+        Row {
+            action: Some(self.usage[1]),
+            ..self
+        }
+    }
+
+    pub(crate) const fn passes_attention(self) -> Row {
+        Row {
+            passes_attention: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn when_reserved(self, reserved: WhenReserved) -> Row {
+        Row { reserved, ..self }
+    }
+
+    pub(crate) const fn writes(self) -> Row {
+        Row {
+            writes: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn offered(self, offered: Offered) -> Row {
+        Row { offered, ..self }
+    }
+
+    pub(crate) const fn takes_s(self, timeout_s: u32) -> Row {
+        Row { timeout_s, ..self }
+    }
+
+    pub(crate) const fn gathers(self, gathered: Gathered) -> Row {
+        Row {
+            gathered: Some(gathered),
+            ..self
+        }
+    }
+
+    pub(crate) const fn opcode(&self) -> u8 {
+        self.usage[0]
+    }
+
+    pub(crate) fn is_offered(&self, medium: &Medium) -> bool {
+        match self.offered {
+            Offered::Always => true,
+            Offered::WithUnmap => medium.unmap.is_some(),
+        }
+    }
+
+    pub(crate) fn conflicts(&self, cdb: &[u8]) -> bool {
+        match self.reserved {
+            WhenReserved::Conflicts => true,
+            WhenReserved::Allowed => false,
+            WhenReserved::AllowedIf { at, mask, value } => cdb
+                .get(usize::from(at))
+                .is_none_or(|byte| byte & mask != value),
+        }
+    }
+
+    /// The bytes of `cdb` that are this command.
+    ///
+    /// # Errors
+    /// 5/24/00, when it is too short, or a bit is set that this command does not know; the first such bit is
+    /// pointed at. NACA in the CONTROL byte is one of them: we establish no auto contingent allegiance.
+    pub(crate) fn fields<'a>(&self, cdb: &'a [u8]) -> Result<&'a [u8], Sense> {
+        let cdb = cdb
+            .get(..self.usage.len())
+            .ok_or(Sense::INVALID_FIELD_IN_CDB)?;
+        // All rows allow all of byte 0, which chose them, and of the service action.
+        for (at, (&byte, &usage)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
+            let known = if at == 1 && self.action.is_some() {
+                SERVICE_ACTION
+            } else {
+                usage
+            };
+            let unknown = byte & !known;
+            if unknown != 0 {
+                self.unless_ignored(at, unknown)?;
+            }
+        }
+        Ok(cdb)
+    }
+
+    #[cold]
+    fn unless_ignored(&self, at: usize, unknown: u8) -> Result<(), Sense> {
+        let ignored = self
+            .ignored
+            .iter()
+            .filter(|(byte, _)| usize::from(*byte) == at);
+        let wrong = ignored.fold(unknown, |left, (_, mask)| left & !mask);
+        if wrong == 0 {
+            return Ok(());
+        }
+        Err(Sense::invalid_bit(
+            at as u16,
+            7 - wrong.leading_zeros() as u8,
+        ))
+    }
+}
+
+/// Bits 4 to 0 of byte 1.
+const SERVICE_ACTION: u8 = 0x1F;
+
+/// The commands of one kind of unit, found by operation code in one step.
+pub(crate) struct Table {
+    rows: &'static [Row],
+    /// Row at which an operation code begins, or [`NO_ROW`].
+    first: [u8; 256],
+    /// What a command without a row is told.
+    unknown: Sense,
+}
+
+const NO_ROW: u8 = u8::MAX;
+
+impl Table {
+    /// A table of `rows`, which are in ascending order of operation code and service action; what is not among
+    /// them is answered with `unknown`.
+    ///
+    /// # Panics
+    /// At compile time, when the rows are not in order, or a row with a service action stands beside one without.
+    pub(crate) const fn new(rows: &'static [Row], unknown: Sense) -> Table {
+        assert!(rows.len() < NO_ROW as usize);
+        let mut first = [NO_ROW; 256];
+        let mut at = 0;
+        while at < rows.len() {
+            let row = &rows[at];
+            if at > 0 {
+                let before = &rows[at - 1];
+                match (before.action, row.action) {
+                    (Some(lower), Some(higher)) if before.opcode() == row.opcode() => {
+                        assert!(lower < higher)
+                    }
+                    _ => assert!(before.opcode() < row.opcode()),
+                }
+            }
+            if first[row.opcode() as usize] == NO_ROW {
+                first[row.opcode() as usize] = at as u8;
+            }
+            at += 1;
+        }
+        Table {
+            rows,
+            first,
+            unknown,
+        }
+    }
+
+    /// All rows, in order.
+    pub(crate) fn rows(&self) -> &'static [Row] {
+        self.rows
+    }
+
+    /// The rows of one operation code: none, one, or one for each of its service actions.
+    pub(crate) fn rows_of(&self, opcode: u8) -> &'static [Row] {
+        let from = match self.first[usize::from(opcode)] {
+            NO_ROW => return &[],
+            first => usize::from(first),
+        };
+        let rows = &self.rows[from..];
+        let count = rows.iter().take_while(|row| row.opcode() == opcode).count();
+        &rows[..count]
+    }
+
+    /// The row that `cdb` means.
+    ///
+    /// # Errors
+    /// What the table has for a command it does not know; 5/24/00 for an unknown service action of one it does.
+    #[inline]
+    pub(crate) fn find(&self, cdb: &[u8], medium: &Medium) -> Result<&'static Row, Sense> {
+        let opcode = *cdb.first().ok_or(self.unknown)?;
+        let place = self.first[usize::from(opcode)];
+        if place == NO_ROW {
+            return Err(self.unknown);
+        }
+        let row = &self.rows[usize::from(place)];
+        let row = if row.action.is_some() {
+            self.find_action(cdb, opcode)?
+        } else {
+            row
+        };
+        if row.is_offered(medium) {
+            Ok(row)
+        } else {
+            Err(self.unknown)
+        }
+    }
+
+    fn find_action(&self, cdb: &[u8], opcode: u8) -> Result<&'static Row, Sense> {
+        let action = cdb.get(1).map(|byte| byte & SERVICE_ACTION);
+        let row = self.rows_of(opcode).iter().find(|row| row.action == action);
+        row.ok_or(Sense::invalid_bit(1, 4))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &mut Asked<'_>) -> Result<Plan, Sense> {
+        Ok(Plan::good())
+    }
+
+    static ROWS: [Row; 4] = [
+        Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[
+            (1, 0x80),
+            (1, 0x40),
+            (4, 0xFF),
+        ]),
+        Row::new(&[0x20, 0x01, 0, 0, 0, 0], nothing).service_action(),
+        Row::new(&[0x20, 0x02, 0, 0, 0, 0, 0, 0], nothing).service_action(),
+        Row::new(&[0xFF, 0, 0, 0, 0, 0], nothing).offered(Offered::WithUnmap),
+    ];
+    static TABLE: Table = Table::new(&ROWS, Sense::INVALID_OPCODE);
+
+    fn medium() -> Medium {
+        Medium::new(512, 1).unwrap()
+    }
+
+    #[test]
+    fn a_command_is_found_by_operation_code_and_service_action() {
+        let find = |cdb: &[u8]| TABLE.find(cdb, &medium()).map(|row| row.usage.len());
+        assert_eq!(find(&[0x10, 0]), Ok(6));
+        assert_eq!(find(&[0x20, 0xE2]), Ok(8));
+        assert_eq!(find(&[0x20, 0x03]), Err(Sense::invalid_bit(1, 4)));
+        assert_eq!(find(&[0x20]), Err(Sense::invalid_bit(1, 4)));
+        assert_eq!(find(&[0x11, 0]), Err(Sense::INVALID_OPCODE));
+        assert_eq!(find(&[]), Err(Sense::INVALID_OPCODE));
+    }
+
+    #[test]
+    fn a_command_that_the_medium_does_not_have_is_unknown() {
+        assert_eq!(
+            TABLE.find(&[0xFF], &medium()).err(),
+            Some(Sense::INVALID_OPCODE)
+        );
+    }
+
+    #[test]
+    fn bits_that_a_command_does_not_know_are_pointed_at() {
+        let fields = |cdb: &[u8]| ROWS[0].fields(cdb).map(<[u8]>::len);
+        assert_eq!(fields(&[0x10, 0x03, 0xF0, 0, 0, 0, 0xAA]), Ok(6));
+        assert_eq!(fields(&[0x10, 0xC3, 0, 0, 0x11, 0]), Ok(6));
+        assert_eq!(
+            fields(&[0x10, 0xE0, 0, 0, 0, 0]),
+            Err(Sense::invalid_bit(1, 5))
+        );
+        assert_eq!(
+            fields(&[0x10, 0, 0x0C, 0, 0, 0]),
+            Err(Sense::invalid_bit(2, 3))
+        );
+        assert_eq!(
+            fields(&[0x10, 0, 0, 0, 0, 0x04]),
+            Err(Sense::invalid_bit(5, 2))
+        );
+    }
+
+    #[test]
+    fn a_descriptor_block_that_is_too_short_is_invalid() {
+        assert_eq!(
+            ROWS[2].fields(&[0x20, 2, 0, 0, 0, 0, 0]),
+            Err(Sense::INVALID_FIELD_IN_CDB)
+        );
+        assert_eq!(
+            ROWS[2]
+                .fields(&[0x20, 2, 0, 0, 0, 0, 0, 0])
+                .map(<[u8]>::len),
+            Ok(8)
+        );
+    }
+}

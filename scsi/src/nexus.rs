@@ -1,0 +1,150 @@
+//! What one initiator has with one unit: who it is, what it must be told, and whether it may pass.
+
+use crate::attention::{Attention, AttentionQueue};
+use crate::reservation::Book;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Who an initiator is to a unit (SAM-5 4.8: the I_T nexus).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NexusId {
+    /// Unique to this session for as long as the target runs: what RESERVE binds to.
+    pub session: u64,
+    /// SCSI initiator port name, `iqn...,i,0x<isid>`: what persistent reservations bind to, over reconnects.
+    pub name: Arc<str>,
+    /// Portal group tag of the target port.
+    pub portal_group: u16,
+}
+
+/// An I_T_L nexus. Plain data, so that a session can be handed to another process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Nexus {
+    id: NexusId,
+    attentions: AttentionQueue,
+    /// Generation of the book this nexus has read to; `None` before its first command, which has nothing to
+    /// catch up on: POWER ON OCCURRED covers all that happened before.
+    #[serde(skip)]
+    read_to: Option<u64>,
+    /// The verdict at that generation: another nexus holds the unit.
+    #[serde(skip)]
+    shut_out: bool,
+}
+
+impl Nexus {
+    /// A new nexus; the first thing it hears is POWER ON OCCURRED (29/00).
+    pub fn new(id: NexusId) -> Self {
+        let mut attentions = AttentionQueue::default();
+        attentions.push(Attention::PowerOn);
+        Nexus {
+            id,
+            attentions,
+            read_to: None,
+            shut_out: false,
+        }
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> &NexusId {
+        &self.id
+    }
+
+    /// This nexus hears `attention` before one of its next commands, once, in the order of the posts.
+    pub fn post(&mut self, attention: Attention) {
+        self.attentions.push(attention);
+    }
+
+    /// What is waiting to be told, oldest first. What the unit's [`Book`] has for it is fetched by the next command.
+    pub fn attentions(&self) -> Vec<Attention> {
+        self.attentions.clone().into()
+    }
+
+    /// `attention` need not be told any more. REPORTED LUNS DATA HAS CHANGED is told once for all units of a
+    /// target (SPC-4 6.33), so its owner takes it back from the initiator's other units.
+    pub fn withdraw(&mut self, attention: Attention) {
+        self.attentions.take_first(|waiting| waiting == attention);
+    }
+
+    /// Nothing is left to be told; for owners that have told it another way.
+    pub fn forget_attentions(&mut self) {
+        self.attentions.clear();
+    }
+
+    /// Reads what `book` has that is new: one atomic load where there is nothing.
+    pub(crate) fn meet(&mut self, book: &Book) {
+        if self.read_to != Some(book.generation()) {
+            let news = book.since(self.read_to, self.id.session);
+            news.attentions
+                .into_iter()
+                .for_each(|attention| self.attentions.push(attention));
+            self.shut_out = news.shut_out;
+            self.read_to = Some(news.generation);
+        }
+    }
+
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.shut_out
+    }
+
+    pub(crate) fn queue(&mut self) -> &mut AttentionQueue {
+        &mut self.attentions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Attention::*;
+
+    fn nexus(session: u64) -> Nexus {
+        Nexus::new(NexusId {
+            session,
+            name: "iqn.2026-11.com.example:host,i,0x1".into(),
+            portal_group: 1,
+        })
+    }
+
+    #[test]
+    fn a_nexus_begins_with_power_on_and_hears_nothing_older() {
+        let book = Book::new();
+        book.post(None, CapacityChanged);
+        let mut nexus = nexus(1);
+        nexus.meet(&book);
+        assert_eq!(nexus.attentions(), [PowerOn]);
+    }
+
+    #[test]
+    fn what_is_posted_to_the_book_is_heard_once_and_in_order() {
+        let (book, mut nexus) = (Book::new(), nexus(1));
+        nexus.meet(&book);
+        book.post(None, ModeChanged);
+        book.post(None, CapacityChanged);
+        nexus.meet(&book);
+        nexus.meet(&book);
+        assert_eq!(nexus.attentions(), [PowerOn, ModeChanged, CapacityChanged]);
+        nexus.forget_attentions();
+        nexus.meet(&book);
+        assert_eq!(nexus.attentions(), []);
+    }
+
+    #[test]
+    fn withdrawing_takes_one_attention_and_leaves_the_others() {
+        let mut nexus = nexus(1);
+        nexus.post(LunsChanged);
+        nexus.post(CapacityChanged);
+        nexus.withdraw(LunsChanged);
+        nexus.withdraw(ModeChanged);
+        assert_eq!(nexus.attentions(), [PowerOn, CapacityChanged]);
+    }
+
+    #[test]
+    fn a_nexus_that_moved_to_another_process_still_has_its_attentions() {
+        let mut before = nexus(7);
+        before.post(LunsChanged);
+        let text = serde_json::to_string(&before).unwrap();
+        let after: Nexus = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (after.id(), after.attentions()),
+            (before.id(), vec![PowerOn, LunsChanged])
+        );
+    }
+}

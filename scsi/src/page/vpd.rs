@@ -1,0 +1,179 @@
+//! Vital product data: which pages are there, and the small ones (SPC-4 7.8).
+
+use super::{block, designation};
+use crate::command::Asked;
+use crate::identity::{IetRelease, Profile};
+
+/// The page `code` of the unit that is asked, header and all; `None` where its profile has no such page.
+pub(crate) fn page(asked: &Asked<'_>, code: u8) -> Option<Vec<u8>> {
+    let pages = of_profile(asked.unit.identity().profile());
+    let (_, body) = pages.iter().find(|(its, _)| *its == code)?;
+    let body = body(asked);
+    let mut page = vec![asked.unit.kind().peripheral, code];
+    page.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    page.extend_from_slice(&body);
+    Some(page)
+}
+
+/// What comes after the four bytes of a page's header.
+type Body = fn(&Asked<'_>) -> Vec<u8>;
+
+/// In ascending order, as page 00h lists them.
+static STANDARD: [(u8, Body); 7] = [
+    (0x00, supported),
+    (0x80, serial),
+    (0x83, designation::standard),
+    (0x86, extended_inquiry),
+    (0xB0, block::limits),
+    (0xB1, block::characteristics),
+    (0xB2, block::provisioning),
+];
+
+/// The old target had no more, and its initiators must not see more.
+static IET: [(u8, Body); 3] = [
+    (0x00, supported),
+    (0x80, iet_serial),
+    (0x83, designation::iet),
+];
+
+fn of_profile(profile: Profile) -> &'static [(u8, Body)] {
+    match profile {
+        Profile::Standard => &STANDARD,
+        Profile::Iet { .. } => &IET,
+    }
+}
+
+/// 00h SUPPORTED VPD PAGES.
+fn supported(asked: &Asked<'_>) -> Vec<u8> {
+    of_profile(asked.unit.identity().profile())
+        .iter()
+        .map(|(code, _)| *code)
+        .collect()
+}
+
+/// 80h UNIT SERIAL NUMBER.
+fn serial(asked: &Asked<'_>) -> Vec<u8> {
+    asked.unit.identity().serial().as_bytes().to_vec()
+}
+
+/// The same, right-aligned in the field the release gave it.
+fn iet_serial(asked: &Asked<'_>) -> Vec<u8> {
+    let identity = asked.unit.identity();
+    let release = match identity.profile() {
+        Profile::Iet { release, .. } => release,
+        Profile::Standard => unreachable!("a page of the other profile"),
+    };
+    let width = match (release, identity.serial().len()) {
+        (IetRelease::V0_4_15, 0) => 4,
+        (_, 0..=16) => 16,
+        _ => 32,
+    };
+    format!("{:>width$}", identity.serial()).into_bytes()
+}
+
+/// 86h EXTENDED INQUIRY DATA: simple tasks, and whether the cache forgets at power off.
+fn extended_inquiry(asked: &Asked<'_>) -> Vec<u8> {
+    const SIMPSUP: u8 = 0x01;
+    const V_SUP: u8 = 0x01;
+    let mut body = vec![0; 0x3C];
+    body[1] = SIMPSUP;
+    body[2] = if asked.unit.medium().write_cache {
+        V_SUP
+    } else {
+        0
+    };
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::identity::{Identity, IetRelease};
+    use crate::medium::Medium;
+    use crate::sense::Sense;
+    use crate::tests::{Bench, good, refused};
+
+    fn vpd(code: u8) -> [u8; 6] {
+        [0x12, 1, code, 1, 0, 0]
+    }
+
+    #[test]
+    fn page_00_lists_every_page_there_is() {
+        let golden = [0, 0, 0, 7, 0x00, 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2];
+        assert_eq!(Bench::disk().ask(&vpd(0)), good(&golden));
+        for &code in &golden[4..] {
+            let page = Bench::disk().data(&vpd(code));
+            assert_eq!((page[1], page.len()), (code, 4 + usize::from(page[3])));
+        }
+        for code in (0..=255).filter(|code| !golden[4..].contains(code)) {
+            assert_eq!(
+                Bench::disk().ask(&vpd(code)),
+                refused(Sense::invalid_field(2))
+            );
+        }
+    }
+
+    #[test]
+    fn page_80_is_the_serial_number() {
+        let identity = Identity::derive("a").with_serial("SN-1").unwrap();
+        assert_eq!(
+            Bench::of(identity).ask(&vpd(0x80)),
+            good(b"\0\x80\0\x04SN-1")
+        );
+    }
+
+    #[test]
+    fn page_86_tells_of_a_volatile_cache() {
+        let mut golden = vec![0; 64];
+        golden[..7].copy_from_slice(&[0, 0x86, 0, 0x3C, 0, 0x01, 0]);
+        assert_eq!(Bench::disk().ask(&vpd(0x86)), good(&golden));
+        golden[6] = 0x01;
+        let mut cached = Bench::with(|medium| Medium {
+            write_cache: true,
+            ..medium
+        });
+        assert_eq!(cached.ask(&vpd(0x86)), good(&golden));
+    }
+
+    #[test]
+    fn pages_are_cut_to_the_allocation_length() {
+        assert_eq!(
+            Bench::disk().ask(&[0x12, 1, 0, 0, 5, 0]),
+            good(&[0, 0, 0, 7, 0])
+        );
+    }
+
+    #[test]
+    fn a_disk_taken_over_has_the_three_pages_it_had() {
+        let mut bench = Bench::of(Identity::iet(IetRelease::V0_4_15, b"", "").unwrap());
+        assert_eq!(bench.ask(&vpd(0x00)), good(&[0, 0, 0, 3, 0x00, 0x80, 0x83]));
+        assert_eq!(bench.ask(&vpd(0xB0)), refused(Sense::invalid_field(2)));
+    }
+
+    #[test]
+    fn a_disk_taken_over_has_its_serial_right_aligned() {
+        let page_80 = |release, serial: &str| {
+            Bench::of(Identity::iet(release, b"id", serial).unwrap()).data(&vpd(0x80))
+        };
+        assert_eq!(page_80(IetRelease::V0_4_15, ""), b"\0\x80\0\x04    ");
+        assert_eq!(
+            page_80(IetRelease::V0_4_15, "SN-1"),
+            b"\0\x80\0\x10            SN-1"
+        );
+        assert_eq!(
+            page_80(IetRelease::V0_4_15, "AMHDSK-061207-02"),
+            b"\0\x80\0\x10AMHDSK-061207-02"
+        );
+        assert_eq!(
+            page_80(IetRelease::V1_4_20, ""),
+            b"\0\x80\0\x10                "
+        );
+        assert_eq!(
+            page_80(IetRelease::V1_4_20, "AMHDSK-061207-02"),
+            b"\0\x80\0\x10AMHDSK-061207-02"
+        );
+        assert_eq!(
+            page_80(IetRelease::V1_4_20, "AMHDSK-061207-002"),
+            b"\0\x80\0\x20               AMHDSK-061207-002"
+        );
+    }
+}

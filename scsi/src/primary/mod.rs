@@ -1,0 +1,9 @@
+//! Commands that every kind of unit has (SPC-4), one file for each question.
+
+pub(crate) mod inquiry;
+pub(crate) mod luns;
+pub(crate) mod mode_sense;
+pub(crate) mod ready;
+pub(crate) mod request_sense;
+pub(crate) mod reserve;
+pub(crate) mod supported;

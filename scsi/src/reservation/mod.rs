@@ -1,0 +1,183 @@
+//! The book of a unit: who has reserved it, and what its nexuses still have to be told.
+
+mod bulletin;
+
+use crate::attention::Attention;
+use bulletin::Bulletin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Shared by every nexus of a unit, on every shard, and kept when the unit is resized.
+///
+/// Each change takes the lock and raises a generation number; each nexus keeps the verdict it read together with
+/// the generation it read it at. A command whose nexus has read the last generation costs one atomic load.
+#[derive(Debug, Default)]
+pub struct Book {
+    generation: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Session that holds the unit by RESERVE (SPC-2).
+    holder: Option<u64>,
+    bulletin: Bulletin,
+}
+
+/// What a nexus finds when it reads the book.
+pub(crate) struct News {
+    pub(crate) generation: u64,
+    pub(crate) attentions: Vec<Attention>,
+    pub(crate) shut_out: bool,
+}
+
+impl Book {
+    /// An empty book: nothing is reserved.
+    pub fn new() -> Book {
+        Book::default()
+    }
+
+    /// The session that holds the unit by RESERVE.
+    pub fn holder(&self) -> Option<u64> {
+        self.state().holder
+    }
+
+    /// The nexus of `session` is gone (logout, connection loss, reinstatement), and what it held by RESERVE with
+    /// it (SPC-2 5.5.1).
+    pub fn forget(&self, session: u64) {
+        self.release(session);
+    }
+
+    /// A logical unit or target reset: whatever was held by RESERVE is free, and every nexus but that of session
+    /// `by` hears `attention`.
+    pub fn reset(&self, by: Option<u64>, attention: Attention) {
+        self.change(|state, next| {
+            state.holder = None;
+            state.bulletin.post(next, by, attention);
+        });
+    }
+
+    /// Every nexus but that of session `except` hears `attention`.
+    pub fn post(&self, except: Option<u64>, attention: Attention) {
+        self.change(|state, next| state.bulletin.post(next, except, attention));
+    }
+
+    /// RESERVE: whether `session` holds the unit now.
+    pub(crate) fn reserve(&self, session: u64) -> bool {
+        let mut state = self.state();
+        match state.holder {
+            Some(holder) => holder == session,
+            None => {
+                state.holder = Some(session);
+                self.advance();
+                true
+            }
+        }
+    }
+
+    /// RELEASE: `session` holds the unit no more. That it did not hold it is no error (SPC-2 7.17).
+    pub(crate) fn release(&self, session: u64) {
+        let mut state = self.state();
+        if state.holder == Some(session) {
+            state.holder = None;
+            self.advance();
+        }
+    }
+
+    /// The number of the last change.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What `session` must know that it did not know at generation `read_to`; with `None`, only how things stand.
+    pub(crate) fn since(&self, read_to: Option<u64>, session: u64) -> News {
+        let state = self.state();
+        News {
+            generation: self.generation(),
+            attentions: read_to
+                .map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, session)),
+            shut_out: state.holder.is_some_and(|holder| holder != session),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State, u64)) {
+        let mut state = self.state();
+        let next = self.generation() + 1;
+        change(&mut state, next);
+        self.advance();
+    }
+
+    /// Called with the lock held, so that generation and state move together.
+    fn advance(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Each change is complete before anything in it could panic, so a poisoned lock guards a sound state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_session_holds_the_unit_and_may_reserve_it_again() {
+        let book = Book::new();
+        assert!(book.reserve(1) && book.reserve(1));
+        assert!(!book.reserve(2));
+        assert_eq!(book.holder(), Some(1));
+        assert!(book.since(None, 2).shut_out);
+        assert!(!book.since(None, 1).shut_out);
+    }
+
+    #[test]
+    fn only_the_holder_releases() {
+        let book = Book::new();
+        book.reserve(1);
+        book.release(2);
+        assert_eq!(book.holder(), Some(1));
+        book.release(1);
+        assert_eq!(book.holder(), None);
+        assert!(book.reserve(2));
+    }
+
+    #[test]
+    fn losing_the_nexus_frees_what_it_held_and_nothing_else() {
+        let book = Book::new();
+        book.reserve(1);
+        book.forget(2);
+        assert_eq!(book.holder(), Some(1));
+        book.forget(1);
+        assert_eq!(book.holder(), None);
+    }
+
+    #[test]
+    fn a_reset_frees_the_unit_and_tells_all_but_the_one_who_asked() {
+        let book = Book::new();
+        book.reserve(1);
+        let before = book.generation();
+        book.reset(Some(2), Attention::DeviceReset);
+        assert_eq!(book.holder(), None);
+        assert_eq!(
+            book.since(Some(before), 1).attentions,
+            [Attention::DeviceReset]
+        );
+        assert_eq!(book.since(Some(before), 2).attentions, []);
+    }
+
+    #[test]
+    fn what_changes_nothing_does_not_make_every_nexus_look() {
+        let book = Book::new();
+        book.reserve(1);
+        let generation = book.generation();
+        book.reserve(1);
+        book.reserve(2);
+        book.release(2);
+        book.forget(3);
+        assert_eq!(book.generation(), generation);
+        book.release(1);
+        assert_eq!(book.generation(), generation + 1);
+    }
+}

@@ -1,0 +1,352 @@
+//! Sense data: why a command did not do what it was asked, in the two formats of SPC-4 4.5.
+
+use std::ops::Deref;
+
+/// SPC-4 4.5.6: the first thing an initiator looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum SenseKey {
+    /// Nothing to report.
+    NoSense = 0x0,
+    /// The command succeeded, after something was put right.
+    RecoveredError = 0x1,
+    /// The unit cannot be accessed now.
+    NotReady = 0x2,
+    /// The medium is flawed, or the data on it is.
+    MediumError = 0x3,
+    /// The hardware, or we, failed.
+    HardwareError = 0x4,
+    /// The command, or its parameters, are wrong.
+    IllegalRequest = 0x5,
+    /// Something changed that the initiator must know before it goes on.
+    UnitAttention = 0x6,
+    /// A write to something that may not be written.
+    DataProtect = 0x7,
+    /// The command was given up; the initiator may try again.
+    AbortedCommand = 0xB,
+    /// What was compared is not the same.
+    Miscompare = 0xE,
+}
+
+/// Which field of an ILLEGAL REQUEST is meant (SPC-4 4.5.2.4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FieldPointer {
+    /// The field is in the CDB (otherwise in the parameter list).
+    pub in_cdb: bool,
+    /// Offset of the byte in error; of the first byte, for a field of several.
+    pub byte: u16,
+    /// Most significant bit of the field, where it is smaller than a byte.
+    pub bit: Option<u8>,
+}
+
+/// What went wrong, not yet in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sense {
+    /// The sense key.
+    pub key: SenseKey,
+    /// ADDITIONAL SENSE CODE.
+    pub asc: u8,
+    /// ADDITIONAL SENSE CODE QUALIFIER.
+    pub ascq: u8,
+    /// INFORMATION: a logical block address, or for a miscompare a byte offset.
+    pub information: Option<u64>,
+    /// Sense key specific bytes of an ILLEGAL REQUEST.
+    pub field: Option<FieldPointer>,
+}
+
+impl Sense {
+    /// 0/00/00: nothing to report.
+    pub const NONE: Sense = Sense::new(SenseKey::NoSense, 0x00, 0x00);
+    /// 2/04/0A: the unit is moving to another node and will be back.
+    pub const IN_TRANSITION: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x0A);
+    /// 2/04/14: space is being allocated; the initiator tries again.
+    pub const ALLOCATING: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x14);
+    /// 4/44/00: our own failure.
+    pub const INTERNAL_FAILURE: Sense = Sense::new(SenseKey::HardwareError, 0x44, 0x00);
+    /// 5/0E/03: less data is coming than the command needs to mean anything.
+    pub const SHORT_OF_DATA: Sense = Sense::new(SenseKey::IllegalRequest, 0x0E, 0x03);
+    /// 5/1A/00: a parameter list is shorter than what its fields need.
+    pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x1A, 0x00);
+    /// 5/20/00: no such command here.
+    pub const INVALID_OPCODE: Sense = Sense::new(SenseKey::IllegalRequest, 0x20, 0x00);
+    /// 5/21/00: blocks that do not exist.
+    pub const LBA_OUT_OF_RANGE: Sense = Sense::new(SenseKey::IllegalRequest, 0x21, 0x00);
+    /// 5/24/00: a field of the CDB is wrong; see [`Sense::invalid_field`] for one that says which.
+    pub const INVALID_FIELD_IN_CDB: Sense = Sense::new(SenseKey::IllegalRequest, 0x24, 0x00);
+    /// 5/25/00: no logical unit here, for good. ESX takes it for a permanent device loss.
+    pub const NO_SUCH_UNIT: Sense = Sense::new(SenseKey::IllegalRequest, 0x25, 0x00);
+    /// 5/26/00: a field of the parameter list is wrong; see [`Sense::invalid_parameter`].
+    pub const INVALID_FIELD_IN_LIST: Sense = Sense::new(SenseKey::IllegalRequest, 0x26, 0x00);
+    /// 5/39/00: mode pages cannot be saved.
+    pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x39, 0x00);
+    /// 7/27/00: the unit is read-only.
+    pub const WRITE_PROTECTED: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x00);
+    /// 7/27/07: the thin disk is full. ESX pauses only the guests that need space.
+    pub const NO_SPACE: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x07);
+    /// B/00/00: given up, with nothing else to say.
+    pub const ABORTED: Sense = Sense::new(SenseKey::AbortedCommand, 0x00, 0x00);
+    /// B/0C/0C: unsolicited data where none was agreed (RFC 7143 §11.4.7.2).
+    pub const UNEXPECTED_UNSOLICITED_DATA: Sense = Sense::new(SenseKey::AbortedCommand, 0x0C, 0x0C);
+    /// B/0C/0D: less unsolicited data than was due (RFC 7143 §11.4.7.2).
+    pub const NOT_ENOUGH_UNSOLICITED_DATA: Sense = Sense::new(SenseKey::AbortedCommand, 0x0C, 0x0D);
+    /// B/2E/02: the command took longer than we let it.
+    pub const TIMED_OUT: Sense = Sense::new(SenseKey::AbortedCommand, 0x2E, 0x02);
+    /// B/47/05: a data digest did not fit (RFC 7143 §11.4.7.2).
+    pub const DIGEST_ERROR: Sense = Sense::new(SenseKey::AbortedCommand, 0x47, 0x05);
+    /// B/4B/00: the data phase went wrong.
+    pub const DATA_PHASE_ERROR: Sense = Sense::new(SenseKey::AbortedCommand, 0x4B, 0x00);
+
+    /// A sense of `key` with the additional code `asc`/`ascq`, and nothing more.
+    pub const fn new(key: SenseKey, asc: u8, ascq: u8) -> Sense {
+        Sense {
+            key,
+            asc,
+            ascq,
+            information: None,
+            field: None,
+        }
+    }
+
+    /// 5/24/00 that points at byte `byte` of the CDB.
+    pub const fn invalid_field(byte: u16) -> Sense {
+        Sense {
+            field: Some(FieldPointer {
+                in_cdb: true,
+                byte,
+                bit: None,
+            }),
+            ..Sense::INVALID_FIELD_IN_CDB
+        }
+    }
+
+    /// 5/24/00 that points at a field of the CDB whose most significant bit is `bit` of byte `byte`.
+    pub const fn invalid_bit(byte: u16, bit: u8) -> Sense {
+        Sense {
+            field: Some(FieldPointer {
+                in_cdb: true,
+                byte,
+                bit: Some(bit),
+            }),
+            ..Sense::INVALID_FIELD_IN_CDB
+        }
+    }
+
+    /// 5/26/00 that points at byte `byte` of the parameter list.
+    pub const fn invalid_parameter(byte: u16) -> Sense {
+        Sense {
+            field: Some(FieldPointer {
+                in_cdb: false,
+                byte,
+                bit: None,
+            }),
+            ..Sense::INVALID_FIELD_IN_LIST
+        }
+    }
+
+    /// 3/11/00 UNRECOVERED READ ERROR at block `lba`.
+    pub const fn read_error(lba: u64) -> Sense {
+        Sense {
+            information: Some(lba),
+            ..Sense::new(SenseKey::MediumError, 0x11, 0x00)
+        }
+    }
+
+    /// 3/0C/00 WRITE ERROR at block `lba`.
+    pub const fn write_error(lba: u64) -> Sense {
+        Sense {
+            information: Some(lba),
+            ..Sense::new(SenseKey::MediumError, 0x0C, 0x00)
+        }
+    }
+
+    /// E/1D/00: the first byte that differs is `offset` bytes into the data that was compared.
+    pub const fn miscompare(offset: u64) -> Sense {
+        Sense {
+            information: Some(offset),
+            ..Sense::new(SenseKey::Miscompare, 0x1D, 0x00)
+        }
+    }
+
+    /// The bytes an initiator gets: the fixed format (18 bytes), or the descriptor format where `descriptor` is set.
+    ///
+    /// INFORMATION of the fixed format has four bytes; a value beyond them is left out (VALID stays zero), as
+    /// SPC-4 4.5.3 wants it.
+    pub fn to_bytes(&self, descriptor: bool) -> SenseBytes {
+        if descriptor {
+            self.in_descriptors()
+        } else {
+            self.fixed()
+        }
+    }
+
+    fn fixed(&self) -> SenseBytes {
+        let mut bytes = [0; SenseBytes::MAX];
+        bytes[0] = 0x70;
+        if let Some(information) = self.information.and_then(|wide| u32::try_from(wide).ok()) {
+            bytes[0] |= VALID;
+            bytes[3..7].copy_from_slice(&information.to_be_bytes());
+        }
+        bytes[2] = self.key as u8;
+        bytes[7] = FIXED_LEN - 8;
+        bytes[12] = self.asc;
+        bytes[13] = self.ascq;
+        if let Some(field) = self.field {
+            bytes[15..18].copy_from_slice(&field.to_bytes());
+        }
+        SenseBytes {
+            bytes,
+            len: FIXED_LEN,
+        }
+    }
+
+    fn in_descriptors(&self) -> SenseBytes {
+        let mut bytes = [0; SenseBytes::MAX];
+        bytes[0] = 0x72;
+        bytes[1] = self.key as u8;
+        bytes[2] = self.asc;
+        bytes[3] = self.ascq;
+        let mut len = 8;
+        if let Some(information) = self.information {
+            bytes[len..len + 4].copy_from_slice(&[0x00, 0x0A, VALID, 0x00]);
+            bytes[len + 4..len + 12].copy_from_slice(&information.to_be_bytes());
+            len += 12;
+        }
+        if let Some(field) = self.field {
+            bytes[len..len + 4].copy_from_slice(&[0x02, 0x06, 0x00, 0x00]);
+            bytes[len + 4..len + 7].copy_from_slice(&field.to_bytes());
+            len += 8;
+        }
+        bytes[7] = (len - 8) as u8;
+        SenseBytes {
+            bytes,
+            len: len as u8,
+        }
+    }
+}
+
+/// Sense data ready to be sent: a slice of at most [`SenseBytes::MAX`] bytes that needs no heap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SenseBytes {
+    bytes: [u8; SenseBytes::MAX],
+    len: u8,
+}
+
+impl SenseBytes {
+    /// The longest sense data there is here: a header, INFORMATION, and a field pointer, as descriptors.
+    pub const MAX: usize = 28;
+}
+
+impl Deref for SenseBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl std::fmt::Debug for SenseBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02x?}", &**self)
+    }
+}
+
+/// `5/24/00`: key, code and qualifier in hex, as storage people write it.
+impl std::fmt::Display for Sense {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:X}/{:02X}/{:02X}", self.key as u8, self.asc, self.ascq)
+    }
+}
+
+impl FieldPointer {
+    /// SKSV, C/D, BPV, BIT POINTER and FIELD POINTER.
+    fn to_bytes(self) -> [u8; 3] {
+        let place = if self.in_cdb { 0x40 } else { 0 };
+        let bit = self.bit.map_or(0, |bit| 0x08 | (bit & 0x07));
+        let [high, low] = self.byte.to_be_bytes();
+        [0x80 | place | bit, high, low]
+    }
+}
+
+/// INFORMATION holds what the command's standard says it holds.
+const VALID: u8 = 0x80;
+
+/// Fixed format without vendor specific bytes.
+const FIXED_LEN: u8 = 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_format_has_eighteen_bytes_with_key_and_code_in_their_places() {
+        assert_eq!(
+            &*Sense::WRITE_PROTECTED.to_bytes(false),
+            &[0x70, 0, 7, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x27, 0, 0, 0, 0, 0]
+        );
+    }
+
+    #[test]
+    fn fixed_format_carries_an_lba_in_information() {
+        assert_eq!(
+            &*Sense::read_error(0x0102_0304).to_bytes(false),
+            &[0xF0, 0, 3, 1, 2, 3, 4, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0]
+        );
+    }
+
+    #[test]
+    fn fixed_format_leaves_out_an_lba_that_does_not_fit() {
+        let last_that_fits = Sense::write_error(u64::from(u32::MAX)).to_bytes(false);
+        assert_eq!(
+            (last_that_fits[0], &last_that_fits[3..7]),
+            (0xF0, &[0xFF; 4][..])
+        );
+        let one_past = Sense::write_error(u64::from(u32::MAX) + 1).to_bytes(false);
+        assert_eq!((one_past[0], &one_past[3..7]), (0x70, &[0; 4][..]));
+    }
+
+    #[test]
+    fn field_pointers_name_byte_and_bit_of_the_cdb_or_the_list() {
+        assert_eq!(
+            &Sense::invalid_field(7).to_bytes(false)[15..],
+            &[0xC0, 0, 7]
+        );
+        assert_eq!(
+            &Sense::invalid_bit(1, 5).to_bytes(false)[15..],
+            &[0xCD, 0, 1]
+        );
+        assert_eq!(
+            &Sense::invalid_parameter(0x0102).to_bytes(false)[15..],
+            &[0x80, 1, 2]
+        );
+    }
+
+    #[test]
+    fn descriptor_format_carries_a_wide_information_and_the_field_pointer() {
+        assert_eq!(
+            &*Sense::miscompare(0x01_0000_0002).to_bytes(true),
+            &[
+                0x72, 0xE, 0x1D, 0, 0, 0, 0, 12, 0, 0x0A, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 2
+            ]
+        );
+        assert_eq!(
+            &*Sense::invalid_bit(2, 7).to_bytes(true),
+            &[0x72, 5, 0x24, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0xCF, 0, 2, 0]
+        );
+        assert_eq!(&*Sense::NONE.to_bytes(true), &[0x72, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_longest_sense_data_fills_the_array_exactly() {
+        let everything = Sense {
+            information: Some(u64::MAX),
+            ..Sense::invalid_bit(u16::MAX, 7)
+        };
+        assert_eq!(everything.to_bytes(true).len(), SenseBytes::MAX);
+    }
+
+    #[test]
+    fn sense_is_written_as_people_write_it() {
+        assert_eq!(Sense::miscompare(0).to_string(), "E/1D/00");
+        assert_eq!(Sense::NO_SPACE.to_string(), "7/27/07");
+    }
+}
