@@ -22,7 +22,7 @@ struct Floor {
     /// And in its tests besides.
     ours_in_tests: &'static [&'static str],
     tokio: May,
-    io_uring: May,
+    ring: May,
 }
 
 const ANY: &[&str] = &["*"];
@@ -32,14 +32,14 @@ const fn floor(
     ours: &'static [&'static str],
     tests: &'static [&'static str],
     tokio: May,
-    io_uring: May,
+    ring: May,
 ) -> Floor {
     Floor {
         folder,
         ours,
         ours_in_tests: tests,
         tokio,
-        io_uring,
+        ring,
     }
 }
 
@@ -101,7 +101,7 @@ impl Floor {
         }
         let may = match package.as_str() {
             "tokio" => self.tokio,
-            "io-uring" | "tokio-uring" => self.io_uring,
+            "io-uring" | "tokio-uring" => self.ring,
             _ => return None,
         };
         match may {

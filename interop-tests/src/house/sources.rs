@@ -33,8 +33,7 @@ pub fn check(source: &Source, long_files: &[LongFile]) -> Vec<Violation> {
         length(source, long_files),
         means(source, &code, UNSAFE, "`unsafe`", |word| word == "unsafe"),
         means(source, &code, KERNEL, "io_uring or epoll", |word| {
-            let word = word.to_ascii_lowercase();
-            word.contains("io_uring") || word.contains("epoll")
+            word == "io_uring" || word.to_ascii_lowercase().contains("epoll")
         }),
         means(source, &code, TOKIO, "tokio", |word| word == "tokio"),
         unsafe_lint(source, &code),
