@@ -63,8 +63,8 @@ impl Sense {
     pub const ALLOCATING: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x14);
     /// 4/44/00: our own failure.
     pub const INTERNAL_FAILURE: Sense = Sense::new(SenseKey::HardwareError, 0x44, 0x00);
-    /// 5/0E/03: less data is coming than the command needs to mean anything.
-    pub const SHORT_OF_DATA: Sense = Sense::new(SenseKey::IllegalRequest, 0x0E, 0x03);
+    /// 5/0E/03: the data-out that the transport announces is not what the command needs to mean anything.
+    pub const DATA_OUT_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x0E, 0x03);
     /// 5/1A/00: a parameter list is shorter than what its fields need.
     pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x1A, 0x00);
     /// 5/20/00: no such command here.

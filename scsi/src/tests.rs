@@ -86,6 +86,11 @@ impl Bench {
         self.plan_with(cdb, 0)
     }
 
+    /// The command succeeds at once.
+    pub(crate) fn done(&mut self, cdb: &[u8]) {
+        self.data(cdb);
+    }
+
     pub(crate) fn plan_with(&mut self, cdb: &[u8], data_out: u32) -> Plan {
         self.unit
             .plan(&mut self.nexus, &self.port, &command(cdb, data_out))

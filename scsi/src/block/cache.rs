@@ -8,7 +8,7 @@ use crate::sense::Sense;
 pub(crate) fn synchronize(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     const IMMED: u8 = 0x02;
     let medium = asked.unit.medium();
-    let range = asked.addressed().to_the_end(medium)?;
+    let range = asked.addressed().or_the_rest(medium)?;
     let everything = range.at == 0 && range.len == medium.bytes();
     let len = if everything { 0 } else { range.len };
     Ok(Plan::Flush {

@@ -79,7 +79,7 @@ impl Addressed {
     ///
     /// # Errors
     /// As of [`Addressed::within`].
-    pub(crate) fn to_the_end(&self, medium: &Medium) -> Result<Range, Sense> {
+    pub(crate) fn or_the_rest(&self, medium: &Medium) -> Result<Range, Sense> {
         let named = self.within(medium)?;
         Ok(if self.blocks == 0 {
             Range {
@@ -202,28 +202,28 @@ mod tests {
     #[test]
     fn no_blocks_may_mean_all_that_follow() {
         let medium = Medium::new(512, 100).unwrap();
-        let to_the_end = |lba, blocks| {
+        let or_the_rest = |lba, blocks| {
             Addressed {
                 lba,
                 blocks,
                 blocks_field: 7,
             }
-            .to_the_end(&medium)
+            .or_the_rest(&medium)
         };
         assert_eq!(
-            to_the_end(98, 0),
+            or_the_rest(98, 0),
             Ok(Range {
                 at: 98 * 512,
                 len: 1024
             })
         );
         assert_eq!(
-            to_the_end(98, 1),
+            or_the_rest(98, 1),
             Ok(Range {
                 at: 98 * 512,
                 len: 512
             })
         );
-        assert_eq!(to_the_end(100, 0), Err(Sense::LBA_OUT_OF_RANGE));
+        assert_eq!(or_the_rest(100, 0), Err(Sense::LBA_OUT_OF_RANGE));
     }
 }

@@ -13,8 +13,9 @@ pub(crate) fn write_same(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
         return Ok(zero(asked, range));
     }
     let len = asked.unit.medium().block_size;
-    if asked.data_out < len {
-        return Err(Sense::SHORT_OF_DATA);
+    // More than one block is as wrong as less: the initiator thinks of another block size.
+    if asked.data_out != len {
+        return Err(Sense::DATA_OUT_LENGTH);
     }
     Ok(Plan::Gather { len })
 }
@@ -23,7 +24,7 @@ pub(crate) fn write_same(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
 pub(crate) fn gathered(asked: &mut Asked<'_>, block: &[u8]) -> Result<Plan, Sense> {
     let range = range(asked)?;
     if block.len() != asked.unit.medium().block_size as usize {
-        return Err(Sense::SHORT_OF_DATA);
+        return Err(Sense::DATA_OUT_LENGTH);
     }
     if block.iter().all(|&byte| byte == 0) {
         return Ok(zero(asked, range));
@@ -47,7 +48,7 @@ fn range(asked: &Asked<'_>) -> Result<Range, Sense> {
         return Err(Sense::invalid_bit(1, 3));
     }
     let addressed = asked.addressed();
-    let range = addressed.to_the_end(medium)?;
+    let range = addressed.or_the_rest(medium)?;
     if range.len > medium.write_same_max() * u64::from(medium.block_size) {
         return Err(Sense::invalid_field(addressed.blocks_field));
     }
@@ -140,16 +141,16 @@ mod tests {
         let mut bench = Bench::disk();
         assert_eq!(
             bench.plan_with(&ten(0, 3, 2), 511),
-            refused(Sense::SHORT_OF_DATA)
+            refused(Sense::DATA_OUT_LENGTH)
         );
         assert_eq!(
             bench.gathered(&ten(0, 3, 2), &[0; 511]),
-            refused(Sense::SHORT_OF_DATA)
+            refused(Sense::DATA_OUT_LENGTH)
         );
     }
 
     #[test]
-    fn no_blocks_mean_to_the_end() {
+    fn no_blocks_mean_or_the_rest() {
         let expected = Plan::Zero {
             at: 512,
             len: 2047 * 512,

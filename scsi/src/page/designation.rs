@@ -106,14 +106,12 @@ mod tests {
         bench.port.target = "iqn.2026-11.com.example:demo".into();
         (bench.port.relative_port, bench.port.group) = (3, 0x0102);
         let golden = [
-            &[0, 0x83, 0, 12 + 14 + 8 + 8 + 40 + 36][..],
+            &[0, 0x83, 0, 12 + 14 + 8 + 8 + 44 + 36][..],
             &[0x01, 0x03, 0, 8, 0x3A, 0xBC, 0xDE, 0xF0, 1, 2, 3, 4],
             b"\x02\x01\0\x0AFERRITE id",
             &[0x51, 0x94, 0, 4, 0, 0, 0, 3],
             &[0x51, 0x95, 0, 4, 0, 0, 1, 2],
-            b"\x53\x98\0\x24iqn.2026-11.com.example:demo,t,0x0001\0\0\0"
-                .get(..40)
-                .unwrap(),
+            b"\x53\x98\0\x28iqn.2026-11.com.example:demo,t,0x0001\0\0\0",
             b"\x53\xA8\0\x20iqn.2026-11.com.example:demo\0\0\0\0",
         ]
         .concat();

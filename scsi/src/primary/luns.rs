@@ -77,7 +77,7 @@ mod tests {
         let mut bench = Bench::disk();
         bench.nexus.post(Attention::LunsChanged);
         bench.nexus.post(Attention::CapacityChanged);
-        bench.ask(&report_luns(0, 256));
+        bench.done(&report_luns(0, 256));
         assert_eq!(bench.ask(&[0; 6]), attention(Attention::CapacityChanged));
         assert_eq!(bench.ask(&[0; 6]), good(&[]));
     }

@@ -52,7 +52,7 @@ mod tests {
         let mut holder = Bench::disk();
         let mut other = holder.neighbour(2);
         assert_eq!(other.ask(&RELEASE_6), good(&[]));
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         assert_eq!(other.ask(&RELEASE_6), good(&[]));
         assert_eq!(other.ask(&RELEASE_10), good(&[]));
         assert_eq!(other.ask(&TEST_UNIT_READY), conflict());
@@ -62,7 +62,7 @@ mod tests {
     fn losing_the_holder_frees_the_unit() {
         let mut holder = Bench::disk();
         let mut other = holder.neighbour(2);
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         holder.unit.book().forget(holder.nexus.id().session);
         assert_eq!(other.ask(&TEST_UNIT_READY), good(&[]));
     }
@@ -72,7 +72,7 @@ mod tests {
         let mut holder = Bench::disk();
         let mut other = holder.neighbour(2);
         let mut third = holder.neighbour(3);
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         holder.unit.book().reset(Some(2), Attention::DeviceReset);
         assert_eq!(other.ask(&RESERVE_6), good(&[]));
         assert_eq!(
@@ -90,10 +90,10 @@ mod tests {
     fn a_reservation_conflict_comes_before_attentions_that_are_no_resets() {
         let mut holder = Bench::disk();
         let mut other = holder.neighbour(2);
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         other.nexus.post(Attention::CapacityChanged);
         assert_eq!(other.ask(&TEST_UNIT_READY), conflict());
-        holder.ask(&RELEASE_6);
+        holder.done(&RELEASE_6);
         assert_eq!(
             other.ask(&TEST_UNIT_READY),
             attention(Attention::CapacityChanged)
@@ -106,7 +106,7 @@ mod tests {
         let mut allowed: Vec<Vec<u8>> = Vec::new();
         for mut cdb in Bench::every_command() {
             let mut holder = Bench::thin_disk();
-            holder.ask(&RESERVE_6);
+            holder.done(&RESERVE_6);
             let mut other = holder.neighbour(2);
             if other.ask(&cdb) != conflict() {
                 cdb.truncate(2);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn starting_and_allowing_do_not_conflict_but_stopping_and_preventing_do() {
         let mut holder = Bench::disk();
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         let mut other = holder.neighbour(2);
         assert_eq!(other.ask(&[0x1B, 0, 0, 0, 1, 0]), good(&[]));
         assert_eq!(other.ask(&[0x1B, 0, 0, 0, 0, 0]), conflict());
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_the_holder_reads_is_not_slowed_by_its_own_reservation() {
         let mut holder = Bench::disk();
-        holder.ask(&RESERVE_6);
+        holder.done(&RESERVE_6);
         assert!(matches!(
             holder.plan(&[0x08, 0, 0, 0, 1, 0]),
             Plan::Read { .. }
