@@ -1,6 +1,7 @@
 //! What every disk promises: its geometry, and to finish each job it is given.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::{DiskError, FileRing, Job};
 
@@ -39,6 +40,33 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What this is, for people: `block /dev/vg0/data O_DIRECT`.
     fn describe(&self) -> String;
+}
+
+/// A shared disk is a disk: whoever keeps a clone can look at it while it is served.
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    fn geometry(&self) -> Geometry {
+        (**self).geometry()
+    }
+
+    fn submit(&self, job: Job, ring: &mut dyn FileRing) {
+        (**self).submit(job, ring);
+    }
+
+    fn refresh(&self) -> io::Result<Geometry> {
+        (**self).refresh()
+    }
+
+    fn shares_pages(&self) -> bool {
+        (**self).shares_pages()
+    }
+
+    fn detach(&self, ring: &mut dyn FileRing) {
+        (**self).detach(ring);
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
 }
 
 /// What a disk is like. Lengths and offsets are bytes.

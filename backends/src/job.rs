@@ -5,6 +5,21 @@ use std::sync::Arc;
 
 use crate::{Buffer, DiskError, Pages};
 
+/// The kinds of [`Op`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpKind {
+    /// [`Op::Read`].
+    Read,
+    /// [`Op::Write`].
+    Write,
+    /// [`Op::Flush`].
+    Flush,
+    /// [`Op::Discard`].
+    Discard,
+    /// [`Op::Zero`].
+    Zero,
+}
+
 /// What a disk is asked to do. Offsets and lengths are bytes, in whole logical blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -45,6 +60,17 @@ pub enum Op {
 }
 
 impl Op {
+    /// Its kind.
+    pub fn kind(&self) -> OpKind {
+        match self {
+            Self::Read { .. } => OpKind::Read,
+            Self::Write { .. } => OpKind::Write,
+            Self::Flush => OpKind::Flush,
+            Self::Discard { .. } => OpKind::Discard,
+            Self::Zero { .. } => OpKind::Zero,
+        }
+    }
+
     /// The extent as (offset, length); a flush has none.
     pub fn extent(&self) -> Option<(u64, u64)> {
         match *self {

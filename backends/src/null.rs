@@ -24,7 +24,7 @@ impl NullDisk {
         let discard = Discard {
             granularity: block_size,
             alignment: 0,
-            max_bytes: u64::from(u32::MAX),
+            max_bytes: DISCARD_MAX,
             reads_zero: true,
         };
         let geometry = Geometry {
@@ -65,6 +65,9 @@ impl Backend for NullDisk {
         "null".to_owned()
     }
 }
+
+/// The longest discard that is invited.
+const DISCARD_MAX: u64 = 4 << 30;
 
 #[cfg(test)]
 mod tests {

@@ -200,18 +200,18 @@ mod tests {
 
     #[test]
     fn a_slab_lends_exactly_its_units_and_each_once() {
-        for class in 0..CLASSES.len() {
+        for (class, unit_bytes) in CLASSES.iter().enumerate() {
             let mut shelf = Shelf::default();
             shelf.add(3);
             let places: Vec<Place> = std::iter::from_fn(|| shelf.take(class)).collect();
-            assert_eq!(places.len(), SLAB_BYTES / CLASSES[class]);
+            assert_eq!(places.len(), SLAB_BYTES / unit_bytes);
             let mut offsets: Vec<usize> = places.iter().map(|place| shelf.offset(*place)).collect();
             offsets.sort_unstable();
             assert!(
                 offsets
                     .iter()
                     .enumerate()
-                    .all(|(at, offset)| *offset == at * CLASSES[class])
+                    .all(|(at, offset)| *offset == at * unit_bytes)
             );
             assert_eq!(shelf.lent(), SLAB_BYTES);
         }
