@@ -1,0 +1,184 @@
+//! A logical unit with the disk behind it.
+
+use std::sync::Arc;
+
+use ferrite_api::{BackendSpec, IdentitySpec, InquiryText, Iqn, LunSpec, Refusal, codes};
+use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
+use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Naa, Provisioning, Rotation, UnmapLimits};
+
+/// A logical unit of a target. Immutable: a resize makes another with the same `id`, disk and book.
+pub struct Lun {
+    /// The same as long as it is the same disk under the same number.
+    pub id: u64,
+    /// Its number in its target.
+    pub number: u16,
+    /// What initiators see.
+    pub unit: LogicalUnit,
+    /// What does the work.
+    pub disk: Arc<dyn Backend>,
+}
+
+impl Lun {
+    /// Puts `disk` behind LUN `number` of `target`.
+    ///
+    /// # Errors
+    /// The disk has a shape that cannot be shown as one, or the identity has texts that do not fit.
+    pub fn new(
+        id: u64,
+        target: &Iqn,
+        number: u16,
+        disk: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+    ) -> Result<Self, Refusal> {
+        let geometry = disk.geometry();
+        let about = format!("lun {number} of {target}");
+        let medium = medium(&geometry).map_err(|refusal| refusal.about(&about))?;
+        // What does not move comes first: given names, then the disk's own, then its place here.
+        let given = identity.scsi_id.as_ref().map(|text| format!("scsi_id:{}", text.as_str()));
+        let given = given.or_else(|| identity.serial.as_ref().map(|text| format!("serial:{}", text.as_str())));
+        let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
+        let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
+        let unit = LogicalUnit::new(identity, medium, Arc::new(Book::new()));
+        Ok(Self { id, number, unit, disk })
+    }
+
+    /// The same disk, looked at again. `None` when nothing has changed.
+    ///
+    /// # Errors
+    /// The disk cannot be looked at, is smaller (unless `shrink`), or is no longer the same disk.
+    pub fn looked_at_again(&self, shrink: bool) -> Result<Option<Self>, Refusal> {
+        let geometry = self
+            .disk
+            .refresh()
+            .map_err(|error| Refusal::new(codes::DISK_UNAVAILABLE, format!("lun {}: {error}", self.number)))?;
+        let medium = medium(&geometry)?;
+        let before = self.unit.medium();
+        if medium == *before {
+            return Ok(None);
+        }
+        if medium.block_size != before.block_size {
+            let what = format!("lun {}: its block size changed", self.number);
+            return Err(Refusal::new(codes::DISK_CHANGED, what).hint("remove the LUN and add it again"));
+        }
+        if medium.blocks < before.blocks && !shrink {
+            let what =
+                format!("lun {}: the disk has {} bytes now, it had {}", self.number, medium.bytes(), before.bytes());
+            return Err(Refusal::new(codes::WOULD_SHRINK, what).hint("say explicitly that it may shrink"));
+        }
+        let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
+        Ok(Some(Self { id: self.id, number: self.number, unit, disk: self.disk.clone() }))
+    }
+}
+
+/// Opens the disk of a spec. Blocks; for the control plane.
+///
+/// # Errors
+/// It cannot be opened, with the system's reason.
+pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
+    let unavailable = |error: std::io::Error| Refusal::new(codes::DISK_UNAVAILABLE, error.to_string());
+    let options = DiskOptions { block_size: spec.block_size, read_only: spec.read_only, ..DiskOptions::default() };
+    let block_size = spec.block_size.unwrap_or(512);
+    Ok(match &spec.backend {
+        BackendSpec::Block { path } => Arc::new(BlockDisk::open(path, &options).map_err(unavailable)?),
+        BackendSpec::File { path, size, create } => {
+            let create = size.filter(|_| *create).map(|size| Create { bytes: size.bytes(), allocate: false });
+            let disk = FileDisk::open(path, &DiskOptions { create, ..options }).map_err(unavailable)?;
+            if let Some(size) = size.filter(|size| size.bytes() != disk.geometry().bytes) {
+                let what = format!("{} has {} bytes, not {size}", path.display(), disk.geometry().bytes);
+                return Err(Refusal::new(codes::DISK_UNFIT, what)
+                    .hint("leave `size` out to take the file as it is, or give the file that size"));
+            }
+            Arc::new(disk)
+        }
+        BackendSpec::Memory { size } if size.bytes() > MemoryDisk::BYTES_MAX => {
+            let what = format!("a memory disk has at most {} bytes, not {size}", MemoryDisk::BYTES_MAX);
+            return Err(Refusal::new(codes::DISK_UNFIT, what));
+        }
+        BackendSpec::Memory { size } => Arc::new(MemoryDisk::with_block_size(size.bytes(), block_size)),
+        BackendSpec::Null { size } => Arc::new(NullDisk::with_block_size(size.bytes(), block_size)),
+    })
+}
+
+/// What initiators see of a disk's geometry.
+fn medium(geometry: &Geometry) -> Result<Medium, Refusal> {
+    let block = geometry.block_size;
+    let unfit = |why: &str| Refusal::new(codes::DISK_UNFIT, why.to_owned());
+    let plain = Medium::new(block, geometry.bytes / u64::from(block))
+        .map_err(|error| unfit(&format!("the disk cannot be shown as one: {error}")))?;
+    let blocks = |bytes: u64| u32::try_from(bytes / u64::from(block)).unwrap_or(u32::MAX);
+    let unmap = geometry.discard.map(|discard| UnmapLimits {
+        max_blocks: blocks(discard.max_bytes),
+        max_descriptors: UNMAP_DESCRIPTORS_MAX,
+        granularity: blocks(discard.granularity.into()),
+        alignment: blocks(discard.alignment.into()),
+        reads_zero: discard.reads_zero,
+    });
+    let physical = (geometry.physical_block / block).max(1);
+    Ok(Medium {
+        physical_exponent: u8::try_from(physical.trailing_zeros()).expect("at most 31"),
+        read_only: geometry.read_only,
+        write_cache: geometry.write_cache,
+        provisioning: if unmap.is_some() { Provisioning::Thin } else { Provisioning::Full },
+        unmap,
+        rotation: match geometry.rotational {
+            None => Rotation::Unknown,
+            Some(false) => Rotation::Solid,
+            Some(true) => Rotation::Rpm(ROTATIONAL_RPM),
+        },
+        max_transfer: blocks(Pool::BUFFER_MAX as u64),
+        optimal_transfer: blocks(geometry.optimal_io.into()),
+        ..plain
+    })
+}
+
+fn named(unique: &str, spec: &IdentitySpec) -> Result<Identity, Refusal> {
+    let bad = |error| Refusal::new(codes::BAD_INQUIRY_TEXT, format!("{error}"));
+    let mut identity = Identity::derive(unique);
+    if spec.vendor.is_some() || spec.scsi_id.is_some() {
+        let naa = identity.designators().iter().find(|designator| matches!(designator, Designator::Naa(_))).cloned();
+        let derived = identity.designators().iter().find_map(|designator| match designator {
+            Designator::T10 { id, .. } => Some(id.clone()),
+            _ => None,
+        });
+        let vendor = text(&spec.vendor).unwrap_or("FERRITE");
+        let id = match text(&spec.scsi_id) {
+            Some(id) => Ascii::new(id).map_err(bad)?,
+            None => derived.expect("a derived identity has a T10 designator"),
+        };
+        let t10 = Designator::T10 { vendor: Ascii::new(vendor).map_err(bad)?, id };
+        identity = identity.with_designators(naa.into_iter().chain([t10]).collect()).map_err(bad)?;
+    }
+    if let Some(vendor) = text(&spec.vendor) {
+        identity = identity.with_vendor(vendor).map_err(bad)?;
+    }
+    if let Some(product) = text(&spec.product) {
+        identity = identity.with_product(product).map_err(bad)?;
+    }
+    if let Some(revision) = text(&spec.revision) {
+        identity = identity.with_revision(revision).map_err(bad)?;
+    }
+    if let Some(serial) = text(&spec.serial) {
+        identity = identity.with_serial(serial).map_err(bad)?;
+    }
+    Ok(identity)
+}
+
+fn text<const N: usize>(text: &Option<InquiryText<N>>) -> Option<&str> {
+    text.as_ref().map(InquiryText::as_str)
+}
+
+impl std::fmt::Debug for Lun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lun")
+            .field("id", &self.id)
+            .field("number", &self.number)
+            .field("disk", &self.disk.describe())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Descriptors of one UNMAP: enough for any file system's batch, few enough to be done soon.
+const UNMAP_DESCRIPTORS_MAX: u32 = 256;
+
+/// The kernel says that a disk turns, not how fast; this is the commonest answer.
+const ROTATIONAL_RPM: u16 = 7200;

@@ -1,0 +1,350 @@
+//! The handle of a running engine: starts shards, asks for changes, stops.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec};
+use ferrite_backends::{Backend, Pool};
+
+use super::acceptor::{Acceptor, Lane};
+use super::registry::Registry;
+use crate::catalog::Catalog;
+use crate::io::linux::{Disks, LinuxIo};
+use crate::io::threads::DiskThreads;
+use crate::io::uring::Uring;
+use crate::io::{Inbox, IoChoice, IoOptions, Wake};
+use crate::roster::Roster;
+use crate::shard::SessionReport;
+use crate::shard::letters::Letter;
+use crate::shard::{Limits, Parts, Shard};
+
+/// How an engine is made.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Shards; 0: one per processor.
+    pub shards: usize,
+    /// What serves the disks, and how long a shard looks for work before it sleeps.
+    pub io: IoOptions,
+    /// Buffer memory of one shard at the most, in bytes. Mapped when it is needed, given back when idle.
+    pub pool_bytes: usize,
+    /// Sessions at the most.
+    pub sessions_max: usize,
+    /// Connections at the most, those in login included.
+    pub connections_max: usize,
+    /// Bounds of each connection.
+    pub limits: Limits,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            shards: 0,
+            io: IoOptions { choice: IoChoice::Auto, spin: Duration::from_micros(50) },
+            pool_bytes: 128 << 20,
+            sessions_max: 4096,
+            connections_max: 8192,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A running engine. A clone is the same engine; it stops when told to, or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    lanes: Vec<Lane>,
+    acceptor: Acceptor,
+    registry: Registry,
+    roster: Arc<Roster>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stopped: AtomicBool,
+    disks: &'static str,
+}
+
+impl Engine {
+    /// Starts the shards. Nothing is served and nobody is listened to yet.
+    ///
+    /// # Errors
+    /// Threads or descriptors are not to be had, or `io_uring` is asked for and refused.
+    pub fn start(options: &EngineOptions) -> io::Result<Self> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let count = if options.shards == 0 { processors } else { options.shards }.min(SHARDS_MAX);
+        let wakes = (0..count).map(|_| Wake::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
+        let inboxes: Arc<[Arc<Inbox<Letter<TcpStream>>>]> =
+            wakes.iter().map(|wake| Arc::new(Inbox::new(wake.clone()))).collect();
+        let callers = inboxes.clone();
+        let roster = Arc::new(Roster::new(options.sessions_max, move |waiter| {
+            callers[waiter.shard].post(Letter::Proceed { link: waiter.link });
+        }));
+        let lane = |inbox: &Arc<Inbox<_>>| Lane { inbox: inbox.clone(), load: Arc::default(), dead: Arc::default() };
+        let lanes: Vec<Lane> = inboxes.iter().map(lane).collect();
+        let (ready, readiness) = mpsc::channel();
+        let mut threads = Vec::new();
+        for (number, wake) in wakes.into_iter().enumerate() {
+            let birth = Birth {
+                number,
+                wake,
+                inboxes: inboxes.clone(),
+                roster: roster.clone(),
+                options: options.clone(),
+                dead: lanes[number].dead.clone(),
+                ready: ready.clone(),
+            };
+            threads.push(thread::Builder::new().name(format!("ferrite-{number}")).spawn(move || birth.live())?);
+        }
+        drop(ready);
+        let mut disks = "threads";
+        for _ in 0..count {
+            disks = readiness.recv().map_err(|_| io::Error::other("a shard ended before it began"))??;
+        }
+        let acceptor = Acceptor::start(lanes.clone(), options.connections_max)?;
+        let registry = Registry::new(lanes.clone());
+        let threads = Mutex::new(threads);
+        let stopped = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, roster, threads, stopped, disks })))
+    }
+
+    /// What serves the disks: `io_uring` or `threads`.
+    pub fn disks(&self) -> &'static str {
+        self.0.disks
+    }
+
+    /// Listens on `address`; returns it with its real port.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn listen(&self, address: SocketAddr) -> Result<SocketAddr, Refusal> {
+        self.0.registry.listen(&self.0.acceptor, address)
+    }
+
+    /// Sets what discovery sessions must prove; nothing, if there are no accounts.
+    ///
+    /// # Errors
+    /// A secret cannot be read.
+    pub fn set_discovery(&self, accounts: &[ChapSpec]) -> Result<(), Refusal> {
+        self.0.registry.set_discovery(accounts)
+    }
+
+    /// Adds a target with its LUNs; their disks are opened here.
+    ///
+    /// # Errors
+    /// There is one of this name, a disk cannot be opened, a secret cannot be read. Nothing changed then.
+    pub fn add_target(&self, name: &Iqn, spec: &TargetSpec) -> Result<(), Refusal> {
+        self.0.registry.add_target(name, spec)
+    }
+
+    /// Removes a target. Its sessions end; when this returns its disks are closed.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn remove_target(&self, name: &Iqn) -> Result<(), Refusal> {
+        self.0.registry.remove_target(name)
+    }
+
+    /// Adds a LUN to a target while its sessions go on.
+    ///
+    /// # Errors
+    /// There is no such target, the number is taken, or the disk cannot be opened.
+    pub fn add_lun(&self, target: &Iqn, number: LunNumber, spec: &LunSpec) -> Result<(), Refusal> {
+        self.0.registry.add_lun(target, number, spec)
+    }
+
+    /// The same with a disk that the caller has made.
+    ///
+    /// # Errors
+    /// There is no such target, the number is taken, or the disk has a shape that cannot be shown.
+    pub fn add_disk(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disk: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+    ) -> Result<(), Refusal> {
+        self.0.registry.add_disk(target, number, disk, identity)
+    }
+
+    /// Removes a LUN: commands that are on its disk finish, all others fail. When this returns nothing uses
+    /// the disk any more.
+    ///
+    /// # Errors
+    /// There is no such LUN; or its disk does not answer within the deadline, and it is let go of later.
+    pub fn remove_lun(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
+        self.0.registry.remove_lun(target, number)
+    }
+
+    /// Looks at a LUN's disk again after its size has changed, and tells every initiator. Returns the size
+    /// in bytes.
+    ///
+    /// # Errors
+    /// There is no such LUN, the disk cannot be looked at, or it became smaller and `shrink` is not said.
+    pub fn resize_lun(&self, target: &Iqn, number: LunNumber, shrink: bool) -> Result<u64, Refusal> {
+        self.0.registry.resize_lun(target, number, shrink)
+    }
+
+    /// The catalog as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.registry.catalog()
+    }
+
+    /// The sessions, by serial. A shard that does not answer in time is left out.
+    pub fn sessions(&self) -> Vec<SessionReport> {
+        let (to, reports) = mpsc::channel();
+        for lane in &self.0.lanes {
+            lane.inbox.post(Letter::Report { to: to.clone() });
+        }
+        drop(to);
+        let until = Instant::now() + REPORT_DEADLINE;
+        let mut sessions = Vec::new();
+        while let Ok(report) = reports.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            sessions.extend(report);
+        }
+        sessions.sort_by_key(|session: &SessionReport| session.session);
+        sessions
+    }
+
+    /// Stops: listens no more, asks initiators to log out, gives them `grace`, flushes every disk, ends.
+    /// A second call finds nothing to do.
+    pub fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.0.shutdown(grace)
+    }
+}
+
+/// How [`Engine::shutdown`] went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// Sessions that had not logged out when the grace was over.
+    pub sessions_closed: usize,
+    /// Disks whose last flush failed or did not end in time.
+    pub flushes_failed: usize,
+}
+
+impl ShutdownReport {
+    /// Everybody left, everything is on stable storage.
+    pub fn is_clean(&self) -> bool {
+        self.sessions_closed == 0 && self.flushes_failed == 0
+    }
+}
+
+impl Inner {
+    fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        if self.stopped.swap(true, Ordering::AcqRel) {
+            return ShutdownReport { sessions_closed: 0, flushes_failed: 0 };
+        }
+        self.acceptor.stop();
+        self.registry.stop();
+        let until = Instant::now() + grace;
+        let drained = self.registry.everywhere(|hold| Letter::Drain { until, hold });
+        drained.wait(grace);
+        let sessions_closed = self.roster.len();
+        // What is left is closed now by its shard; its jobs come home before the flush is asked for.
+        drained.wait(STOP_SLACK);
+        let failed = Arc::new(AtomicUsize::new(0));
+        let counter = failed.clone();
+        let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold });
+        let in_time = flushed.wait(FLUSH_DEADLINE);
+        let flushes_failed = failed.load(Ordering::Acquire) + usize::from(!in_time);
+        for lane in &self.lanes {
+            lane.inbox.post(Letter::Stop);
+        }
+        let until = Instant::now() + STOP_SLACK;
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A shard whose ring does not come home must not keep the process: the kernel ends it.
+            while !thread.is_finished() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+        ShutdownReport { sessions_closed, flushes_failed }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("shards", &self.0.lanes.len()).field("disks", &self.0.disks).finish()
+    }
+}
+
+/// What a shard's thread starts from.
+struct Birth {
+    number: usize,
+    wake: Arc<Wake>,
+    inboxes: Arc<[Arc<Inbox<Letter<TcpStream>>>]>,
+    roster: Arc<Roster>,
+    options: EngineOptions,
+    dead: Arc<AtomicBool>,
+    ready: mpsc::Sender<io::Result<&'static str>>,
+}
+
+impl Birth {
+    fn live(self) {
+        self.wake.owned_by_this_thread();
+        let pool = Pool::new(self.options.pool_bytes);
+        let name = format!("ferrite-{}", self.number);
+        match self.options.io.choice {
+            IoChoice::Threads => self.with(DiskThreads::new(&name), pool),
+            choice => match Uring::new(&pool, &name) {
+                Ok(ring) => self.with(ring, pool),
+                Err(error) if choice == IoChoice::Uring => {
+                    let why = format!("io_uring is refused: {error}");
+                    let _ = self.ready.send(Err(io::Error::new(error.kind(), why)));
+                }
+                Err(error) => {
+                    if self.number == 0 {
+                        tracing::warn!(%error, "io_uring is refused; disks are served by threads, at more cost per request (see kernel.io_uring_disabled and seccomp filters)");
+                    }
+                    self.with(DiskThreads::new(&name), pool);
+                }
+            },
+        }
+    }
+
+    fn with<D: Disks>(self, disks: D, pool: Pool) {
+        let label = disks.describe();
+        let io = match LinuxIo::new(disks, self.wake, self.options.io.spin) {
+            Ok(io) => io,
+            Err(error) => return drop(self.ready.send(Err(error))),
+        };
+        let shard = Shard::new(Parts {
+            number: self.number,
+            io,
+            inbox: self.inboxes[self.number].clone(),
+            peers: self.inboxes.clone(),
+            pool,
+            roster: self.roster,
+            catalog: Arc::new(Catalog::empty()),
+            limits: self.options.limits.clone(),
+        });
+        let _ = self.ready.send(Ok(label));
+        drop(self.ready);
+        let inbox = self.inboxes[self.number].clone();
+        // A shard that fails takes its own connections with it and nobody else's: initiators come again and
+        // are given to another.
+        if catch_unwind(AssertUnwindSafe(move || shard.run())).is_err() {
+            tracing::error!(shard = self.number, "a shard failed; its connections are closed");
+        }
+        self.dead.store(true, Ordering::Release);
+        inbox.close();
+    }
+}
+
+/// More shards than this only pass letters around.
+const SHARDS_MAX: usize = 256;
+
+const REPORT_DEADLINE: Duration = Duration::from_secs(2);
+const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
+const STOP_SLACK: Duration = Duration::from_secs(2);

@@ -1,0 +1,226 @@
+//! The one writer of the catalog: opens disks, makes the next catalog, posts it, awaits acknowledgements.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec, codes};
+use ferrite_backends::Backend;
+
+use super::acceptor::{Acceptor, Lane};
+use crate::catalog::{Catalog, Lun, PORTAL_GROUP, Portal, Target, auth, open};
+use crate::shard::letters::{Hold, Letter};
+
+/// See the module.
+pub(crate) struct Registry {
+    lanes: Vec<Lane>,
+    state: Mutex<State>,
+}
+
+struct State {
+    catalog: Arc<Catalog>,
+    last_id: u64,
+    stopped: bool,
+}
+
+impl Registry {
+    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+        let state = State { catalog: Arc::new(Catalog::empty()), last_id: 0, stopped: false };
+        Self { lanes, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.lock().catalog.clone()
+    }
+
+    /// No change is taken from now on.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+    }
+
+    pub(crate) fn listen(&self, acceptor: &Acceptor, address: SocketAddr) -> Result<SocketAddr, Refusal> {
+        let mut state = self.open_state()?;
+        let bound = acceptor.listen(address, PORTAL_GROUP).map_err(|error| {
+            Refusal::new(codes::CANNOT_LISTEN, format!("cannot listen on {address}: {error}"))
+                .hint("see who has the port with: ss -ltnp")
+        })?;
+        let next = state.catalog.with_portal(Portal { address: bound, group: PORTAL_GROUP });
+        self.publish(&mut state, next)?;
+        Ok(bound)
+    }
+
+    pub(crate) fn set_discovery(&self, accounts: &[ChapSpec]) -> Result<(), Refusal> {
+        let auth = auth(accounts, None)?;
+        let mut state = self.open_state()?;
+        let next = state.catalog.with_discovery(auth);
+        self.publish(&mut state, next)
+    }
+
+    pub(crate) fn add_target(&self, name: &Iqn, spec: &TargetSpec) -> Result<(), Refusal> {
+        let mut state = self.open_state()?;
+        if state.catalog.targets.contains_key(name) {
+            return Err(Refusal::new(codes::TARGET_EXISTS, format!("there is a target {name} already")));
+        }
+        let mut target = Target::new(state.next_id(), name.clone(), spec)?;
+        for (number, lun) in &spec.luns {
+            let about = |refusal: Refusal| refusal.about(format!("lun {number} of {name}"));
+            let disk = open(lun).map_err(about)?;
+            target = target.with(Lun::new(state.next_id(), name, number.number(), disk, &lun.identity)?);
+        }
+        let next = state.catalog.with(target);
+        check_identities(&next)?;
+        self.publish(&mut state, next)
+    }
+
+    pub(crate) fn remove_target(&self, name: &Iqn) -> Result<(), Refusal> {
+        let mut state = self.open_state()?;
+        state.target(name)?;
+        let next = state.catalog.without(name);
+        self.publish(&mut state, next)
+    }
+
+    pub(crate) fn add_lun(&self, target: &Iqn, number: LunNumber, spec: &LunSpec) -> Result<(), Refusal> {
+        self.free_number(target, number)?;
+        // Opened before the registry is locked: a disk that is slow to open holds nobody else up.
+        let disk = open(spec).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
+        self.add_disk(target, number, disk, &spec.identity)
+    }
+
+    pub(crate) fn add_disk(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disk: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+    ) -> Result<(), Refusal> {
+        self.free_number(target, number)?;
+        let mut state = self.open_state()?;
+        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity)?;
+        let next = state.catalog.with(state.target(target)?.with(lun));
+        check_identities(&next)?;
+        self.publish(&mut state, next)
+    }
+
+    fn free_number(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
+        let state = self.open_state()?;
+        if state.target(target)?.luns.contains_key(&number.number()) {
+            let what = format!("{target} has a lun {number} already");
+            return Err(Refusal::new(codes::LUN_EXISTS, what).hint("remove it first, or take another number"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove_lun(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
+        let mut state = self.open_state()?;
+        let entry = state.target(target)?;
+        lun_of(&entry, number)?;
+        let next = state.catalog.with(entry.without(number.number()));
+        drop(entry);
+        self.publish(&mut state, next)
+    }
+
+    pub(crate) fn resize_lun(&self, target: &Iqn, number: LunNumber, shrink: bool) -> Result<u64, Refusal> {
+        let lun = lun_of(&*self.open_state()?.target(target)?, number)?;
+        // Looked at before the registry is locked: a stuck disk holds nobody else up.
+        let Some(resized) = lun.looked_at_again(shrink)? else { return Ok(lun.unit.medium().bytes()) };
+        let bytes = resized.unit.medium().bytes();
+        let mut state = self.open_state()?;
+        let entry = state.target(target)?;
+        if !Arc::ptr_eq(&lun_of(&entry, number)?, &lun) {
+            let what = format!("lun {number} of {target} was changed meanwhile");
+            return Err(Refusal::new(codes::DISK_CHANGED, what).hint("try again"));
+        }
+        let next = state.catalog.with(entry.with(resized));
+        self.publish(&mut state, next)?;
+        Ok(bytes)
+    }
+
+    /// Makes `next` the truth: every shard has it, and nothing runs against what it took away, when this
+    /// returns well.
+    fn publish(&self, state: &mut State, next: Catalog) -> Result<(), Refusal> {
+        let next = Arc::new(next);
+        state.catalog = next.clone();
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold });
+        if taken.wait(CHANGE_DEADLINE) {
+            return Ok(());
+        }
+        let what = "the change is made, but a disk still works on what was taken away";
+        Err(Refusal::new(codes::NOT_DRAINED, what).hint("look for a disk that does not answer: dmesg, iostat -x"))
+    }
+
+    /// Posts a letter to every shard; the hold in it is what is waited for.
+    pub(crate) fn everywhere(&self, letter: impl Fn(Hold) -> Letter<TcpStream>) -> Held {
+        let (last, gone) = mpsc::channel();
+        let hold: Hold = Arc::new(Last(Mutex::new(last)));
+        for lane in &self.lanes {
+            lane.inbox.post(letter(hold.clone()));
+        }
+        Held(gone)
+    }
+
+    fn open_state(&self) -> Result<MutexGuard<'_, State>, Refusal> {
+        let state = self.lock();
+        if state.stopped {
+            return Err(Refusal::new(codes::STOPPING, "the target is going away and takes no changes"));
+        }
+        Ok(state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn target(&self, name: &Iqn) -> Result<Arc<Target>, Refusal> {
+        let found = self.catalog.targets.get(name).cloned();
+        found.ok_or_else(|| Refusal::new(codes::NO_SUCH_TARGET, format!("there is no target {name}")))
+    }
+}
+
+fn lun_of(target: &Target, number: LunNumber) -> Result<Arc<Lun>, Refusal> {
+    let found = target.luns.get(&number.number()).cloned();
+    found.ok_or_else(|| Refusal::new(codes::NO_SUCH_LUN, format!("{} has no lun {number}", target.name)))
+}
+
+/// Two disks with one name are one disk to an initiator, and it would write through both paths to both.
+/// The same disk behind two targets is one disk, and rightly has one name.
+fn check_identities(catalog: &Catalog) -> Result<(), Refusal> {
+    let luns: Vec<&Arc<Lun>> = catalog.luns().collect();
+    for (at, one) in luns.iter().enumerate() {
+        for other in &luns[at + 1..] {
+            let same_name = one.unit.identity().serial() == other.unit.identity().serial();
+            if same_name && !Arc::ptr_eq(&one.disk, &other.disk) {
+                let what = format!(
+                    "{} and {} would show the same serial number {}",
+                    one.disk.describe(),
+                    other.disk.describe(),
+                    one.unit.identity().serial()
+                );
+                return Err(Refusal::new(codes::DUPLICATE_IDENTITY, what).hint("give each its own `serial`"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the last holder.
+pub(crate) struct Held(Receiver<()>);
+
+struct Last(#[allow(dead_code, reason = "its drop is the message")] Mutex<Sender<()>>);
+
+impl Held {
+    /// False when somebody still holds after `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        matches!(self.0.recv_timeout(timeout), Err(RecvTimeoutError::Disconnected))
+    }
+}
+
+/// A change that takes longer waits for a disk that does not answer.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,337 @@
+//! A SCSI command from its arrival to its answer.
+
+use std::time::Instant;
+
+use ferrite_backends::{Data, Finished, Job, Op};
+use ferrite_iscsi::{Command, Event, Outcome, TaskTag};
+use ferrite_scsi::{Reply, Sense, Status, lun};
+
+use super::link::Body;
+use super::task::{Stage, TaskKey};
+use super::work::{Ask, Lend, Rare, Work, sense_of};
+use super::{OUTGOING_MAX, Shard};
+use crate::io::Io;
+
+impl<I: Io> Shard<I> {
+    /// Acts on what the protocol of a link has found; true when there was anything.
+    pub(super) fn drain_events(&mut self, link: usize, now: Instant) -> bool {
+        let mut any = false;
+        while let Some((connection, _)) = self.full(link) {
+            let Some(event) = connection.poll_event() else { break };
+            any = true;
+            match event {
+                Event::Command(command) => self.arrived_command(link, &command),
+                Event::DataComplete(tag) => self.landed(link, tag),
+                Event::Manage(manage) => self.manage(link, manage, now),
+                Event::SendTargets(asked) => self.send_targets(link, &asked),
+                Event::Logout(reason) => self.logout(link, reason, now),
+                Event::Fault(fault) => self.fault(link, &fault, now),
+            }
+        }
+        any
+    }
+
+    fn arrived_command(&mut self, link: usize, command: &Command) {
+        let (session, plan) = {
+            let super::Phase::Full { session, .. } = self.links[link].phase else { unreachable!("it has events") };
+            let member = &mut self.members[session];
+            member.counters.commands += 1;
+            // A number that is no LUN of ours names the missing unit, as every number nobody configured.
+            let number = lun::parse(command.lun).unwrap_or(u16::MAX);
+            let cdb = command.extended.as_deref().unwrap_or(&command.cdb);
+            let ask = Ask {
+                cdb,
+                attribute: attribute(command.attribute),
+                data_in: if command.read { command.expected } else { 0 },
+                data_out: if command.write { command.expected } else { 0 },
+                gathered: 0,
+                block_size: member.block_size(number),
+                write_cache: member.write_cache(number),
+            };
+            let work = if command.read && command.write {
+                // No command of ours is bidirectional, and the table would only see one direction.
+                Err(Reply::from(Sense::INVALID_FIELD_IN_CDB))
+            } else {
+                Work::new(member.plan(number, &ask), &ask)
+            };
+            (session, work.map(|work| (work, number)))
+        };
+        match plan {
+            Err(reply) => self.reply(session, command.task, reply, 0),
+            Ok((work, number)) => {
+                let key = self.tasks.insert(session, command.task, number, work, Stage::Starved);
+                self.members[session].remember(command.task, key);
+                self.start(key, command.data_follows);
+            }
+        }
+        self.mark_dirty(link);
+    }
+
+    /// Lets data-out land, or goes to the disk. `urgent`: data is already behind the command in the stream,
+    /// and a connection must not stand still for want of a buffer.
+    fn start(&mut self, key: TaskKey, urgent: bool) {
+        let task = self.tasks.live(key);
+        let (session, tag) = (task.session, task.tag);
+        let len = task.work.data_out();
+        if len == 0 {
+            self.go_on(key);
+            return;
+        }
+        let buffer = if urgent { self.pool.take_urgent(len as usize) } else { self.pool.take(len as usize) };
+        match buffer {
+            Some(buffer) => {
+                let task = self.tasks.live(key);
+                task.buffer = Some(buffer);
+                task.stage = Stage::Landing;
+                if let Some((connection, member)) = self.carried(session) {
+                    connection.begin_write(&mut member.protocol, tag, len);
+                }
+            }
+            None if urgent => {
+                self.forget(key);
+                self.reply(session, tag, Reply::from(Status::TaskSetFull), 0);
+            }
+            None => self.starved.push_back(key),
+        }
+    }
+
+    /// All data-out of a command has landed.
+    fn landed(&mut self, link: usize, tag: TaskTag) {
+        let Some((_, member)) = self.full(link) else { return };
+        let key = member.task(tag).expect("the protocol names a task it has");
+        let task = self.tasks.live(key);
+        let session = task.session;
+        let Work::Rare(rare) = &task.work else { return self.go_on(key) };
+        let Rare::Gather { cdb, attribute, data_in, data_out, .. } = &**rare else { return self.go_on(key) };
+        let list = task.buffer.take().expect("the list has landed");
+        let (cdb, attribute, data_in, data_out) = (cdb.clone(), *attribute, *data_in, *data_out);
+        let number = task.lun;
+        let member = &mut self.members[session];
+        let gathered = u32::try_from(list.len()).expect("a parameter list is small");
+        let (block_size, write_cache) = (member.block_size(number), member.write_cache(number));
+        let ask = Ask { cdb: &cdb, attribute, data_in, data_out, gathered, block_size, write_cache };
+        let plan = member.gathered(number, &ask, &list);
+        match Work::new(plan, &ask) {
+            Ok(work) => {
+                assert_eq!(work.data_out(), 0, "a command gathers once");
+                self.tasks.live(key).work = work;
+                self.go_on(key);
+            }
+            Err(reply) => {
+                self.forget(key);
+                self.reply(session, tag, reply, gathered);
+            }
+        }
+    }
+
+    /// Submits the next job of a task, or answers it.
+    fn go_on(&mut self, key: TaskKey) {
+        let task = self.tasks.live(key);
+        let Some(step) = task.work.step() else { return self.good(key, None) };
+        let (session, number) = (task.session, task.lun);
+        let Some(lun) = self.members[session].lun(number) else {
+            // The LUN was removed while the data was on its way.
+            return self.fail(key, Sense::NO_SUCH_UNIT);
+        };
+        let shares_pages = lun.disk.shares_pages();
+        let len = match step.op {
+            Op::Read { len, .. } | Op::Write { len, .. } => len as usize,
+            Op::Flush | Op::Discard { .. } | Op::Zero { .. } => 0,
+        };
+        let buffer = match step.lend {
+            Lend::None => None,
+            Lend::Fresh if shares_pages => None,
+            Lend::DataOut => {
+                let mut buffer = task.buffer.take().expect("its data has landed");
+                buffer.truncate(len);
+                Some(buffer)
+            }
+            Lend::Repeated if task.buffer.is_some() => {
+                let mut buffer = task.buffer.take().expect("just seen");
+                buffer.truncate(len);
+                Some(buffer)
+            }
+            Lend::Fresh | Lend::Repeated => {
+                let choked = matches!(task.work, Work::Read { .. }) && self.is_choked(session);
+                let taken = if choked { None } else { self.pool.take(len) };
+                let Some(mut buffer) = taken else {
+                    self.tasks.live(key).stage = Stage::Starved;
+                    self.starved.push_back(key);
+                    return;
+                };
+                if let Work::Rare(rare) = &self.tasks.live(key).work
+                    && let Rare::WriteSame { pattern, .. } = &**rare
+                {
+                    buffer.chunks_exact_mut(pattern.len()).for_each(|block| block.copy_from_slice(pattern));
+                }
+                Some(buffer)
+            }
+        };
+        self.tasks.live(key).stage = Stage::Disk;
+        let member = &mut self.members[session];
+        member.on_disk += 1;
+        let lun = member.lun(number).expect("seen above");
+        lun.disk.submit(Job::new(step.op, buffer, key.token(), self.home.clone()), self.io.disks());
+    }
+
+    /// The connection has so much to send that it shall not read more yet.
+    fn is_choked(&mut self, session: usize) -> bool {
+        self.carried(session).is_some_and(|(connection, _)| connection.outgoing().len() >= OUTGOING_MAX)
+    }
+
+    /// A job came home: the next step, or the answer.
+    pub(super) fn came_home(&mut self, done: Finished) {
+        let key = match TaskKey::from_token(done.token) {
+            Ok(key) => key,
+            Err(flush) => {
+                let flush = self.flushes.remove(flush);
+                if let Err(error) = done.result {
+                    tracing::error!(%error, "a disk could not be flushed");
+                    flush.failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                return;
+            }
+        };
+        let Some(task) = self.tasks.get(key) else { return };
+        let session = task.session;
+        let member = &mut self.members[session];
+        member.on_disk -= 1;
+        if task.aborted {
+            drop(self.tasks.remove(key));
+            self.end_if_last(session);
+            return;
+        }
+        let step = task.work.step().expect("a job of it was out");
+        if let Err(error) = done.result {
+            let block_size = member.block_size(task.lun);
+            tracing::warn!(
+                initiator = member.protocol.initiator(),
+                lun = task.lun,
+                op = ?step.op,
+                %error,
+                "disk request failed"
+            );
+            return self.fail(key, sense_of(error, step.op, block_size));
+        }
+        // A buffer that was the command's data-out goes back to it; anything else was read.
+        let read = match (done.data, step.lend) {
+            (Data::Buffer(buffer), Lend::DataOut | Lend::Repeated) => {
+                task.buffer = Some(buffer);
+                None
+            }
+            (Data::Buffer(buffer), _) => Some(Body::Buffer(buffer)),
+            (Data::Pages(pages), _) => Some(Body::Pages(pages)),
+            (Data::None, _) => None,
+        };
+        if let Work::Read { flush: false, .. } = task.work {
+            return self.good(key, read);
+        }
+        match task.work.home(read.as_ref(), task.buffer.as_deref()) {
+            Ok(()) => self.go_on(key),
+            Err(failure) => self.fail(key, failure.0),
+        }
+    }
+
+    /// GOOD, with what was read.
+    fn good(&mut self, key: TaskKey, read: Option<Body>) {
+        let task = self.forget(key);
+        let outcome = Outcome { status: Status::Good as u8, sense: &[], wanted: task.work.wanted() };
+        let Some((connection, member)) = self.carried(task.session) else { return };
+        match read {
+            Some(body) => {
+                member.counters.bytes_read += u64::from(outcome.wanted);
+                connection.send_data(&mut member.protocol, task.tag, body, outcome);
+            }
+            None => connection.respond(&mut member.protocol, task.tag, outcome),
+        }
+        self.mark_session_dirty(task.session);
+    }
+
+    /// CHECK CONDITION.
+    pub(super) fn fail(&mut self, key: TaskKey, sense: Sense) {
+        let task = self.forget(key);
+        self.reply(task.session, task.tag, Reply::from(sense), 0);
+    }
+
+    /// Answers with what SCSI said without a disk. `moved`: data-out that was taken before.
+    fn reply(&mut self, session: usize, tag: TaskTag, reply: Reply, moved: u32) {
+        let Some((connection, member)) = self.carried(session) else { return };
+        let sense = reply.sense.map(|sense| sense.to_bytes(false));
+        let data_len = u32::try_from(reply.data.len()).expect("SCSI replies are small");
+        let outcome = Outcome {
+            status: reply.status as u8,
+            sense: sense.as_ref().map_or(&[], |sense| sense),
+            wanted: data_len.max(moved),
+        };
+        if reply.data.is_empty() {
+            connection.respond(&mut member.protocol, tag, outcome);
+        } else {
+            connection.send_data(&mut member.protocol, tag, Body::Bytes(reply.data), outcome);
+        }
+        self.mark_session_dirty(session);
+    }
+
+    pub(super) fn mark_session_dirty(&mut self, session: usize) {
+        if let Some(link) = self.members[session].link {
+            self.mark_dirty(link);
+        }
+    }
+
+    /// The protocol will be told the end of a task, or has been: nothing more is known of it here.
+    fn forget(&mut self, key: TaskKey) -> super::task::Task {
+        let task = self.tasks.remove(key);
+        self.members[task.session].forget(task.tag);
+        task
+    }
+
+    /// Gives buffers that came back to those who wait, oldest first.
+    pub(super) fn feed_starved(&mut self, now: Instant) {
+        for _ in 0..self.starved.len() {
+            let Some(key) = self.starved.pop_front() else { break };
+            let Some(task) = self.tasks.get(key) else { continue };
+            let waiting = self.starved.len();
+            if task.work.data_out() > 0 && task.buffer.is_none() {
+                self.start(key, false);
+            } else {
+                self.go_on(key);
+            }
+            if self.starved.len() > waiting {
+                // It waits again, now at the end: bring it back to the front and stop, or large requests
+                // would never see enough room.
+                let key = self.starved.pop_back().expect("it was just pushed");
+                self.starved.push_front(key);
+                if !self.rotate_choked() {
+                    break;
+                }
+            }
+        }
+        if !self.starved.is_empty() {
+            // Room comes by jobs and sends that wake the shard; this is for what comes by nothing else.
+            self.note_instant(Some(now + STARVED_LOOK));
+        }
+    }
+
+    /// When the first waits for its own connection and not for the pool, others may pass.
+    fn rotate_choked(&mut self) -> bool {
+        let Some(key) = self.starved.front().copied() else { return false };
+        let session = self.tasks.live(key).session;
+        if self.is_choked(session) {
+            self.starved.rotate_left(1);
+            return true;
+        }
+        false
+    }
+}
+
+fn attribute(of: ferrite_iscsi::Attribute) -> ferrite_scsi::Attribute {
+    match of {
+        ferrite_iscsi::Attribute::Untagged => ferrite_scsi::Attribute::Untagged,
+        ferrite_iscsi::Attribute::Simple => ferrite_scsi::Attribute::Simple,
+        ferrite_iscsi::Attribute::Ordered => ferrite_scsi::Attribute::Ordered,
+        ferrite_iscsi::Attribute::HeadOfQueue => ferrite_scsi::Attribute::HeadOfQueue,
+        ferrite_iscsi::Attribute::Aca => ferrite_scsi::Attribute::Aca,
+    }
+}
+
+/// How often tasks that wait for a buffer are looked at when nothing else happens.
+const STARVED_LOOK: std::time::Duration = std::time::Duration::from_millis(20);

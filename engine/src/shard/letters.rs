@@ -1,0 +1,83 @@
+//! What shards are told by each other and by the control plane.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use ferrite_scsi::Attention;
+
+use super::report::SessionReport;
+use crate::catalog::Catalog;
+use crate::io::Inbox;
+
+/// Held by whatever a waiter waits for; when the last holder lets go, the waiter learns of it.
+pub(crate) type Hold = Arc<dyn std::any::Any + Send + Sync>;
+
+/// A letter to a shard whose connections arrive as `S`.
+pub(crate) enum Letter<S> {
+    /// An accepted connection that is the shard's from now on.
+    Connection(Arrival<S>),
+    /// The world has changed. `hold` is let go when no command runs any more against what was removed.
+    Catalog { catalog: Arc<Catalog>, hold: Hold },
+    /// End a session: its initiator has logged in again, or an operator wants it gone.
+    EndSession { session: u64, why: &'static str },
+    /// The session that stood in the way of a login has ended.
+    Proceed { link: u64 },
+    /// End the commands of all sessions but `by` on a logical unit; `tell` is the unit attention for
+    /// sessions that lost commands.
+    AbortUnit { unit: u64, by: u64, tell: Option<Attention>, hold: Hold },
+    /// All that a task management function of this shard waited for has ended.
+    Managed { pending: u64 },
+    /// End every session of a target but `by` (TARGET COLD RESET).
+    EndTarget { target: u64, by: u64 },
+    /// Tell about the sessions.
+    Report { to: Sender<Vec<SessionReport>> },
+    /// Ask initiators to log out, refuse logins; at `until` close what is left.
+    Drain { until: Instant, hold: Hold },
+    /// Flush every disk of the catalog; `hold` is let go when all are on stable storage, failures are
+    /// counted in `failed`.
+    Flush { failed: Arc<std::sync::atomic::AtomicUsize>, hold: Hold },
+    /// Close everything and end the thread.
+    Stop,
+}
+
+/// An accepted connection.
+pub(crate) struct Arrival<S> {
+    pub(crate) stream: S,
+    pub(crate) peer: SocketAddr,
+    /// Our end, which says how the peer reached us.
+    pub(crate) local: SocketAddr,
+    pub(crate) portal_group: u16,
+    /// Counts the connection for its shard's load until it is gone.
+    pub(crate) load: Load,
+}
+
+/// One connection in a shard's load; dropped with the connection.
+#[derive(Debug)]
+pub(crate) struct Load(Arc<std::sync::atomic::AtomicUsize>);
+
+impl Load {
+    pub(crate) fn count(of: &Arc<std::sync::atomic::AtomicUsize>) -> Self {
+        of.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Self(of.clone())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Posts [`Letter::Managed`] when dropped: wrapped in an `Arc`, it is a [`Hold`].
+pub(crate) struct ManagedWhenDone<S: Send + 'static> {
+    pub(crate) inbox: Arc<Inbox<Letter<S>>>,
+    pub(crate) pending: u64,
+}
+
+impl<S: Send + 'static> Drop for ManagedWhenDone<S> {
+    fn drop(&mut self) {
+        self.inbox.post(Letter::Managed { pending: self.pending });
+    }
+}

@@ -1,0 +1,113 @@
+//! One connection of a shard: its socket, its phase, and what waits on either side of it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use ferrite_backends::{Buffer, Pages};
+use ferrite_iscsi::{Connection, Login, Outgoing, Payload};
+
+use super::letters::Load;
+use crate::io::SocketId;
+
+/// A connection.
+pub(crate) struct Link {
+    pub(crate) socket: SocketId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) portal_group: u16,
+    /// Unique in its shard: slots are used again.
+    pub(crate) serial: u64,
+    pub(crate) phase: Phase,
+    /// What login has to say.
+    pub(crate) early: Outgoing<Body>,
+    /// Received, but the protocol does not want it yet.
+    pub(crate) held: Vec<u8>,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// Already in the list of links to serve, or to send for.
+    pub(crate) in_runnable: bool,
+    pub(crate) in_dirty: bool,
+    /// Nothing more is read; closed when all is sent, at the latest then.
+    pub(crate) closing: Option<Instant>,
+    pub(crate) _load: Load,
+}
+
+/// How far a connection is.
+pub(crate) enum Phase {
+    Login(Box<LoginPhase>),
+    Full {
+        connection: Box<Connection<Body>>,
+        /// Slot of its session.
+        session: usize,
+    },
+    /// Only what is due is still sent.
+    Over,
+}
+
+/// A login and what it waits for.
+pub(crate) struct LoginPhase {
+    pub(crate) login: Login,
+    /// The target found for it, from [`ferrite_iscsi::LoginEvent::Names`] on.
+    pub(crate) target: Option<std::sync::Arc<crate::catalog::Target>>,
+    /// Ready, and waits for an older session of the same nexus to end.
+    pub(crate) waiting: Option<ferrite_iscsi::Candidate>,
+}
+
+impl Link {
+    /// Bytes due.
+    pub(crate) fn due(&mut self) -> u64 {
+        let full = match &mut self.phase {
+            Phase::Full { connection, .. } => connection.outgoing().len(),
+            Phase::Login(_) | Phase::Over => 0,
+        };
+        self.early.len() + full
+    }
+
+    /// When this connection wants to be looked at without anything having happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.closing.is_some() {
+            return self.closing;
+        }
+        match &self.phase {
+            Phase::Login(phase) => Some(phase.login.deadline()),
+            Phase::Full { connection, .. } => connection.deadline(),
+            Phase::Over => None,
+        }
+    }
+}
+
+/// Data on its way out: what the disk filled or shares, held until the last byte is sent.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Buffer(Buffer),
+    Pages(Pages),
+    Bytes(Vec<u8>),
+}
+
+impl Payload for Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Buffer(buffer) => buffer.len(),
+            Self::Pages(pages) => pages.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    fn piece(&self, at: usize) -> &[u8] {
+        match self {
+            Self::Buffer(buffer) => &buffer[at..],
+            Self::Pages(pages) => pages.piece(at),
+            Self::Bytes(bytes) => &bytes[at..],
+        }
+    }
+}
+
+impl Link {
+    /// Who is at the other end, once it is known.
+    pub(crate) fn initiator<'a>(&self, members: &'a slab::Slab<super::session::Member>) -> Option<&'a str> {
+        match self.phase {
+            Phase::Full { session, .. } => Some(members[session].protocol.initiator()),
+            Phase::Login(_) | Phase::Over => None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One SCSI command on its way through a shard, and the numbers that jobs come home by.
+
+use ferrite_backends::Buffer;
+use ferrite_iscsi::TaskTag;
+use slab::Slab;
+
+use super::letters::Hold;
+use super::work::Work;
+
+/// A command that was planned and not answered yet, or was aborted and still has a job on a disk.
+pub(crate) struct Task {
+    /// Where its session and connection live in the shard.
+    pub(crate) session: usize,
+    /// The name the protocol knows it by, until it is answered or aborted.
+    pub(crate) tag: TaskTag,
+    /// LUN number within the target.
+    pub(crate) lun: u16,
+    pub(crate) work: Work,
+    /// Data-out of the command, or the buffer lent to the next read.
+    pub(crate) buffer: Option<Buffer>,
+    pub(crate) stage: Stage,
+    /// The protocol has forgotten it: nothing is answered when its job comes home.
+    pub(crate) aborted: bool,
+    /// Who waits for its end.
+    pub(crate) holds: Vec<Hold>,
+    sequence: u32,
+}
+
+/// What a task waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// A buffer: the pool is spent, or its connection has much to send already.
+    Starved,
+    /// Data-Out from the initiator.
+    Landing,
+    /// A job on a disk.
+    Disk,
+}
+
+/// The tasks of a shard.
+///
+/// A job is named by slot and sequence, so that one which comes home after its task is gone finds nobody.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    slots: Slab<Task>,
+    sequence: u32,
+}
+
+/// Names a task within its shard for as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskKey {
+    slot: u32,
+    sequence: u32,
+}
+
+impl Tasks {
+    pub(crate) fn insert(&mut self, session: usize, tag: TaskTag, lun: u16, work: Work, stage: Stage) -> TaskKey {
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        let task = Task { session, tag, lun, work, buffer: None, stage, aborted: false, holds: Vec::new(), sequence };
+        let slot = u32::try_from(self.slots.insert(task)).expect("windows and pools bound the tasks");
+        TaskKey { slot, sequence }
+    }
+
+    pub(crate) fn get(&mut self, key: TaskKey) -> Option<&mut Task> {
+        self.slots.get_mut(key.slot as usize).filter(|task| task.sequence == key.sequence)
+    }
+
+    /// A task that is known to live.
+    pub(crate) fn live(&mut self, key: TaskKey) -> &mut Task {
+        self.get(key).expect("the caller knows that the task lives")
+    }
+
+    pub(crate) fn remove(&mut self, key: TaskKey) -> Task {
+        debug_assert_eq!(self.slots[key.slot as usize].sequence, key.sequence);
+        self.slots.remove(key.slot as usize)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// All tasks; used by task management only, which may look at each.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Task> {
+        self.slots.iter_mut().map(|(_, task)| task)
+    }
+}
+
+impl TaskKey {
+    /// The number a job carries.
+    pub(crate) fn token(self) -> u64 {
+        u64::from(self.sequence) << 32 | u64::from(self.slot)
+    }
+
+    /// The task of a job that came home; `Err` is the number of a flush that belongs to no command.
+    pub(crate) fn from_token(token: u64) -> Result<Self, usize> {
+        let slot = u32::try_from(token & u64::from(u32::MAX)).expect("masked");
+        let upper = u32::try_from(token >> 32).expect("shifted");
+        if slot == FLUSH { Err(upper as usize) } else { Ok(Self { slot, sequence: upper }) }
+    }
+
+    /// The number of a job that belongs to no command.
+    pub(crate) fn flush_token(number: usize) -> u64 {
+        (number as u64) << 32 | u64::from(FLUSH)
+    }
+}
+
+/// The slot that no task has.
+const FLUSH: u32 = u32::MAX;

@@ -1,0 +1,442 @@
+//! What a planned command still has to do on its disk: one job after the other, until it is done.
+//!
+//! Most commands are one job. The rest (verify, compare, write same, unmap) is a short sequence; it is kept
+//! here as a small state machine without I/O, so that it can be read and tested by itself.
+
+use ferrite_backends::{DiskError, Op};
+use ferrite_iscsi::Payload;
+use ferrite_scsi::{Attribute, Extent, Plan, Sense};
+
+use super::link::Body;
+
+/// Work of one command. Positions and lengths are bytes of the medium.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Data-in of the command. `flush`: the medium itself is wanted (FUA), so the cache goes first.
+    Read { at: u64, len: u32, wanted: u32, flush: bool },
+    /// Data-out of the command.
+    Write { at: u64, len: u32, wanted: u32, durable: bool },
+    /// All that happens less often.
+    Rare(Box<Rare>),
+    /// Nothing left but to say GOOD.
+    Done { wanted: u32 },
+}
+
+/// The commands that are more than one job, or rare.
+#[derive(Debug)]
+pub(crate) enum Rare {
+    /// A parameter list, for [`ferrite_scsi::LogicalUnit::gathered`].
+    Gather {
+        cdb: Box<[u8]>,
+        attribute: Attribute,
+        data_in: u32,
+        data_out: u32,
+        len: u32,
+    },
+    /// Written, then read back.
+    WriteAndVerify {
+        at: u64,
+        len: u32,
+        wanted: u32,
+        compare: bool,
+        written: bool,
+    },
+    /// Data-out against the medium.
+    Compare {
+        at: u64,
+        len: u32,
+        wanted: u32,
+    },
+    /// One block of data-out against many of the medium.
+    CompareRepeated {
+        at: u64,
+        left: u64,
+        pattern: u32,
+        wanted: u32,
+        compared: u64,
+    },
+    /// Read and thrown away. `wanted` is zero but for the second half of what began with data-out.
+    Verify {
+        at: u64,
+        left: u64,
+    },
+    Flush {
+        wanted: u32,
+    },
+    Discard {
+        extents: Vec<Extent>,
+        next: usize,
+        wanted: u32,
+    },
+    Zero {
+        at: u64,
+        len: u64,
+        may_unmap: bool,
+        wanted: u32,
+    },
+    WriteSame {
+        at: u64,
+        left: u64,
+        durable: bool,
+        pattern: Box<[u8]>,
+        wanted: u32,
+    },
+}
+
+/// The next job of some work.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) op: Op,
+    pub(crate) lend: Lend,
+}
+
+/// Which buffer a job gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lend {
+    None,
+    /// The data-out of the command, back when the job is home.
+    DataOut,
+    /// A new one to read into; none where the backend answers with its own pages.
+    Fresh,
+    /// As `DataOut`; filled with the pattern first where there is none yet.
+    Repeated,
+}
+
+/// How a piece of work failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failure(pub(crate) Sense);
+
+impl Work {
+    /// The work behind a plan. `Err` is a plan that needs none.
+    ///
+    /// Initiators may offer less room, or send less data, than the CDB asks for: then only whole blocks that
+    /// fit are moved, and the residual says the rest (RFC 7143 §11.4.5).
+    pub(crate) fn new(plan: Plan, ask: &Ask<'_>) -> Result<Self, ferrite_scsi::Reply> {
+        let whole = |wanted: u32| wanted.min(ask.data_out) / ask.block_size * ask.block_size;
+        let rare = |rare| Self::Rare(Box::new(rare));
+        Ok(match plan {
+            Plan::Reply(reply) => return Err(reply),
+            Plan::Read { at, len, fua } => {
+                let room = len.min(ask.data_in).next_multiple_of(ask.block_size);
+                match room {
+                    0 => Self::Done { wanted: len },
+                    room => Self::Read { at, len: room, wanted: len, flush: fua && ask.write_cache },
+                }
+            }
+            Plan::Write { at, len, fua } => match whole(len) {
+                0 => Self::Done { wanted: len },
+                cut => Self::Write { at, len: cut, wanted: len, durable: fua },
+            },
+            Plan::WriteAndVerify { at, len, compare } => match whole(len) {
+                0 => Self::Done { wanted: len },
+                cut => rare(Rare::WriteAndVerify { at, len: cut, wanted: len, compare, written: false }),
+            },
+            Plan::Compare { at, len } => match whole(len) {
+                0 => Self::Done { wanted: len },
+                cut => rare(Rare::Compare { at, len: cut, wanted: len }),
+            },
+            Plan::CompareRepeated { at, len, pattern } if whole(pattern) == pattern => {
+                rare(Rare::CompareRepeated { at, left: len, pattern, wanted: pattern, compared: 0 })
+            }
+            Plan::CompareRepeated { pattern, .. } => Self::Done { wanted: pattern },
+            Plan::Verify { at, len } => rare(Rare::Verify { at, left: len.into() }),
+            // IMMED allows to answer early, and nobody is hurt by an answer that is true.
+            Plan::Flush { .. } => rare(Rare::Flush { wanted: ask.gathered }),
+            Plan::Gather { len } => rare(Rare::Gather {
+                cdb: ask.cdb.into(),
+                attribute: ask.attribute,
+                data_in: ask.data_in,
+                data_out: ask.data_out,
+                len,
+            }),
+            Plan::Discard { extents } => rare(Rare::Discard { extents, next: 0, wanted: ask.gathered }),
+            Plan::Zero { at, len, may_unmap } => rare(Rare::Zero { at, len, may_unmap, wanted: ask.gathered }),
+            Plan::WriteSame { at, len, fua, pattern } => {
+                rare(Rare::WriteSame { at, left: len, durable: fua, pattern, wanted: ask.gathered })
+            }
+        })
+    }
+
+    /// Bytes of data-out that must have landed before the first step.
+    pub(crate) fn data_out(&self) -> u32 {
+        match self {
+            Self::Read { .. } | Self::Done { .. } => 0,
+            Self::Write { len, .. } => *len,
+            Self::Rare(rare) => match **rare {
+                Rare::Gather { len, data_out, .. } => len.min(data_out),
+                Rare::WriteAndVerify { len, .. } | Rare::Compare { len, .. } => len,
+                Rare::CompareRepeated { pattern, .. } => pattern,
+                _ => 0,
+            },
+        }
+    }
+
+    /// Bytes that SCSI would have moved: the residual is this against what the initiator expected.
+    pub(crate) fn wanted(&self) -> u32 {
+        match self {
+            Self::Read { wanted, .. } | Self::Write { wanted, .. } | Self::Done { wanted } => *wanted,
+            Self::Rare(rare) => match **rare {
+                Rare::Gather { len, .. } => len,
+                Rare::Verify { .. } => 0,
+                Rare::WriteAndVerify { wanted, .. }
+                | Rare::Compare { wanted, .. }
+                | Rare::CompareRepeated { wanted, .. }
+                | Rare::Flush { wanted }
+                | Rare::Discard { wanted, .. }
+                | Rare::Zero { wanted, .. }
+                | Rare::WriteSame { wanted, .. } => wanted,
+            },
+        }
+    }
+
+    /// The next job; `None` when all is done.
+    pub(crate) fn step(&self) -> Option<Step> {
+        let read = |at, len| Step { op: Op::Read { at, len }, lend: Lend::Fresh };
+        Some(match *self {
+            Self::Read { flush: true, .. } => Step { op: Op::Flush, lend: Lend::None },
+            Self::Read { at, len, .. } => read(at, len),
+            Self::Write { at, len, durable, .. } => Step { op: Op::Write { at, len, durable }, lend: Lend::DataOut },
+            Self::Done { .. } => return None,
+            Self::Rare(ref rare) => match **rare {
+                Rare::Gather { .. } => return None,
+                Rare::WriteAndVerify { at, len, written: false, .. } => {
+                    Step { op: Op::Write { at, len, durable: true }, lend: Lend::DataOut }
+                }
+                Rare::WriteAndVerify { at, len, .. } | Rare::Compare { at, len, .. } => read(at, len),
+                Rare::CompareRepeated { left: 0, .. } | Rare::Verify { left: 0, .. } => return None,
+                Rare::WriteSame { left: 0, .. } => return None,
+                Rare::CompareRepeated { at, left, .. } | Rare::Verify { at, left, .. } => read(at, chunk(left)),
+                Rare::Flush { .. } => Step { op: Op::Flush, lend: Lend::None },
+                Rare::Discard { ref extents, next, .. } => {
+                    let Extent { at, len } = *extents.get(next)?;
+                    Step { op: Op::Discard { at, len }, lend: Lend::None }
+                }
+                Rare::Zero { at, len, may_unmap, .. } => Step { op: Op::Zero { at, len, may_unmap }, lend: Lend::None },
+                Rare::WriteSame { at, left, durable, .. } => {
+                    Step { op: Op::Write { at, len: chunk(left), durable }, lend: Lend::Repeated }
+                }
+            },
+        })
+    }
+
+    /// A job came home well, with what it read. After it [`Work::step`] says what is next.
+    pub(crate) fn home(&mut self, read: Option<&Body>, data_out: Option<&[u8]>) -> Result<(), Failure> {
+        let wanted = self.wanted();
+        match self {
+            Self::Read { flush: flush @ true, .. } => *flush = false,
+            Self::Read { .. } | Self::Write { .. } | Self::Done { .. } => *self = Self::Done { wanted },
+            Self::Rare(rare) => match &mut **rare {
+                Rare::WriteAndVerify { written: written @ false, .. } => *written = true,
+                Rare::WriteAndVerify { compare: true, .. } | Rare::Compare { .. } => {
+                    let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
+                    difference(read, |at, len| &sent[at..at + len])?;
+                    *self = Self::Done { wanted };
+                }
+                Rare::CompareRepeated { at, left, compared, .. } => {
+                    let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
+                    compare_blocks(read, sent).map_err(|offset| miscompare(*compared + offset))?;
+                    let moved = read.len() as u64;
+                    (*at, *left, *compared) = (*at + moved, *left - moved, *compared + moved);
+                }
+                Rare::Verify { at, left } => {
+                    let moved = u64::from(chunk(*left));
+                    (*at, *left) = (*at + moved, *left - moved);
+                }
+                Rare::WriteSame { at, left, .. } => {
+                    let moved = u64::from(chunk(*left));
+                    (*at, *left) = (*at + moved, *left - moved);
+                }
+                Rare::Discard { next, .. } => *next += 1,
+                Rare::WriteAndVerify { .. } | Rare::Flush { .. } | Rare::Zero { .. } | Rare::Gather { .. } => {
+                    *self = Self::Done { wanted };
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// What the initiator offered, for [`Work::new`].
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) cdb: &'a [u8],
+    pub(crate) attribute: Attribute,
+    /// Room for data-in, in bytes.
+    pub(crate) data_in: u32,
+    /// Data-out to come, in bytes.
+    pub(crate) data_out: u32,
+    /// Data-out that a parameter list already took.
+    pub(crate) gathered: u32,
+    pub(crate) block_size: u32,
+    pub(crate) write_cache: bool,
+}
+
+impl Ask<'_> {
+    /// The command as SCSI sees it.
+    pub(crate) fn command(&self) -> ferrite_scsi::Command<'_> {
+        ferrite_scsi::Command {
+            cdb: self.cdb,
+            attribute: self.attribute,
+            data_out: self.data_out,
+            data_in: self.data_in,
+        }
+    }
+}
+
+/// The sense for a job that failed on a block of `block_size` bytes.
+pub(crate) fn sense_of(error: DiskError, op: Op, block_size: u32) -> Sense {
+    let (lba, writes) = match op {
+        Op::Read { at, .. } => (at / u64::from(block_size), false),
+        Op::Write { at, .. } | Op::Zero { at, .. } | Op::Discard { at, .. } => (at / u64::from(block_size), true),
+        Op::Flush => (0, true),
+    };
+    match error {
+        DiskError::NoSpace => Sense::NO_SPACE,
+        DiskError::ReadOnly => Sense::WRITE_PROTECTED,
+        // Only an administrator makes a unit go away for good (5/25/00): a disk that vanished by itself may
+        // come back, and initiators forget a unit that said it is gone.
+        DiskError::Gone => Sense::IN_TRANSITION,
+        DiskError::Medium if writes => Sense::write_error(lba),
+        DiskError::Medium => Sense::read_error(lba),
+        DiskError::TimedOut => Sense::TIMED_OUT,
+        DiskError::OutOfRange => Sense::LBA_OUT_OF_RANGE,
+        DiskError::Unsupported | DiskError::Lost | DiskError::Other(_) => Sense::INTERNAL_FAILURE,
+    }
+}
+
+/// Whether `read` equals what `expected(at, len)` gives piece by piece.
+fn difference<'a>(read: &Body, expected: impl Fn(usize, usize) -> &'a [u8]) -> Result<(), Failure> {
+    let mut at = 0;
+    while at < read.len() {
+        let piece = read.piece(at);
+        let against = expected(at, piece.len());
+        if piece != against {
+            let inside = piece.iter().zip(against).take_while(|(a, b)| a == b).count();
+            return Err(miscompare((at + inside) as u64));
+        }
+        at += piece.len();
+    }
+    Ok(())
+}
+
+/// Compares each block of `read` with `block`; the error is the offset of the first difference.
+fn compare_blocks(read: &Body, block: &[u8]) -> Result<(), u64> {
+    let mut at = 0;
+    while at < read.len() {
+        let piece = read.piece(at);
+        let phase = at % block.len();
+        let len = piece.len().min(block.len() - phase);
+        if piece[..len] != block[phase..phase + len] {
+            let same = piece[..len].iter().zip(&block[phase..]).take_while(|(a, b)| a == b).count();
+            return Err((at + same) as u64);
+        }
+        at += len;
+    }
+    Ok(())
+}
+
+fn miscompare(offset: u64) -> Failure {
+    Failure(Sense::miscompare(offset))
+}
+
+fn chunk(left: u64) -> u32 {
+    u32::try_from(left.min(CHUNK)).expect("a chunk is small")
+}
+
+/// Long work goes in pieces of this many bytes, so that it cannot take all buffers. A multiple of every
+/// block size.
+const CHUNK: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(data_in: u32, data_out: u32) -> Ask<'static> {
+        Ask {
+            cdb: &[],
+            attribute: Attribute::Simple,
+            data_in,
+            data_out,
+            gathered: 0,
+            block_size: 512,
+            write_cache: true,
+        }
+    }
+
+    #[test]
+    fn a_read_with_less_room_than_asked_reads_the_blocks_that_fit_and_keeps_the_residual() {
+        let work = Work::new(Plan::Read { at: 0, len: 4096, fua: false }, &ask(700, 0)).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Read { at: 0, len: 1024 });
+        assert_eq!(work.wanted(), 4096);
+    }
+
+    #[test]
+    fn a_write_with_less_data_than_asked_writes_whole_blocks_only() {
+        let work = Work::new(Plan::Write { at: 0, len: 1024, fua: false }, &ask(0, 1000)).unwrap();
+        assert_eq!(work.data_out(), 512);
+        let work = Work::new(Plan::Write { at: 0, len: 1024, fua: false }, &ask(0, 511)).unwrap();
+        assert!(work.step().is_none());
+        assert_eq!(work.wanted(), 1024);
+    }
+
+    #[test]
+    fn a_read_with_fua_flushes_the_cache_first() {
+        let mut work = Work::new(Plan::Read { at: 512, len: 512, fua: true }, &ask(512, 0)).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Flush);
+        work.home(None, None).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Read { at: 512, len: 512 });
+    }
+
+    #[test]
+    fn write_and_verify_writes_durably_and_then_reads_and_compares() {
+        let plan = Plan::WriteAndVerify { at: 0, len: 512, compare: true };
+        let mut work = Work::new(plan, &ask(0, 512)).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Write { at: 0, len: 512, durable: true });
+        work.home(None, Some(&[1; 512])).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Read { at: 0, len: 512 });
+        let mut read = vec![1; 512];
+        read[300] = 2;
+        let failure = work.home(Some(&Body::Bytes(read)), Some(&[1; 512])).unwrap_err();
+        assert_eq!(failure.0, Sense::miscompare(300));
+    }
+
+    #[test]
+    fn long_work_goes_in_chunks_and_ends() {
+        let mut work = Work::new(Plan::Verify { at: 0, len: 3 << 20 | 512 }, &ask(0, 0)).unwrap();
+        let mut lengths = Vec::new();
+        while let Some(step) = work.step() {
+            let Op::Read { len, .. } = step.op else { panic!("verify reads") };
+            lengths.push(len);
+            work.home(Some(&Body::Bytes(vec![0; len as usize])), None).unwrap();
+        }
+        assert_eq!(lengths, [1 << 20, 1 << 20, 1 << 20, 512]);
+    }
+
+    #[test]
+    fn a_repeated_compare_names_the_offset_from_the_start_of_the_command() {
+        let plan = Plan::CompareRepeated { at: 0, len: 2 << 20, pattern: 512 };
+        let mut work = Work::new(plan, &ask(0, 512)).unwrap();
+        let block = [7; 512];
+        work.home(Some(&Body::Bytes(vec![7; 1 << 20])), Some(&block)).unwrap();
+        let mut second = vec![7; 1 << 20];
+        second[5] = 0;
+        let failure = work.home(Some(&Body::Bytes(second)), Some(&block)).unwrap_err();
+        assert_eq!(failure.0, Sense::miscompare((1 << 20) + 5));
+    }
+
+    #[test]
+    fn causes_become_the_sense_that_initiators_act_on() {
+        let read = Op::Read { at: 1024, len: 512 };
+        let write = Op::Write { at: 1024, len: 512, durable: false };
+        for (error, op, sense) in [
+            (DiskError::NoSpace, write, Sense::NO_SPACE),
+            (DiskError::ReadOnly, write, Sense::WRITE_PROTECTED),
+            (DiskError::Medium, read, Sense::read_error(2)),
+            (DiskError::Medium, write, Sense::write_error(2)),
+            (DiskError::Gone, read, Sense::IN_TRANSITION),
+            (DiskError::Lost, read, Sense::INTERNAL_FAILURE),
+        ] {
+            assert_eq!(sense_of(error, op, 512), sense, "{error:?}");
+        }
+    }
+}
