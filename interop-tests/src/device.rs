@@ -15,8 +15,7 @@ const LOSETUP_LIMIT: Duration = Duration::from_secs(20);
 /// When it cannot be made.
 pub fn sparse_file(path: &Path, bytes: u64) {
     let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    file.set_len(bytes)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.set_len(bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// A loop device with direct I/O on a file; detached when dropped.
@@ -35,9 +34,7 @@ impl LoopDevice {
         need::root("a loop device")?;
         let losetup = need::tool("losetup")?;
         let mut attach = Command::new(&losetup);
-        attach
-            .args(["--find", "--show", "--direct-io=on"])
-            .arg(file);
+        attach.args(["--find", "--show", "--direct-io=on"]).arg(file);
         let finished = process::run(&mut attach, LOSETUP_LIMIT);
         if !finished.succeeded() {
             return Err(Missing::new(
@@ -45,10 +42,7 @@ impl LoopDevice {
                 "a kernel with loop devices",
             ));
         }
-        Ok(LoopDevice {
-            path: PathBuf::from(finished.output.trim()),
-            losetup,
-        })
+        Ok(LoopDevice { path: PathBuf::from(finished.output.trim()), losetup })
     }
 
     /// The device.
@@ -60,10 +54,7 @@ impl LoopDevice {
 impl Drop for LoopDevice {
     fn drop(&mut self) {
         // Who still holds the device open keeps it attached until the last close.
-        process::run(
-            Command::new(&self.losetup).arg("--detach").arg(&self.path),
-            LOSETUP_LIMIT,
-        );
+        process::run(Command::new(&self.losetup).arg("--detach").arg(&self.path), LOSETUP_LIMIT);
     }
 }
 
@@ -84,8 +75,7 @@ mod tests {
         let size = format!("/sys/block/{name}/size");
         assert_eq!(std::fs::read_to_string(&size).unwrap().trim(), "2048");
         drop(device);
-        let backing = std::fs::read_to_string(format!("/sys/block/{name}/loop/backing_file"))
-            .unwrap_or_default();
+        let backing = std::fs::read_to_string(format!("/sys/block/{name}/loop/backing_file")).unwrap_or_default();
         assert_ne!(backing.trim(), file.to_str().unwrap());
     }
 }

@@ -51,13 +51,9 @@ impl Guest {
     pub fn find() -> Result<Guest, Missing> {
         need::tool("qemu-system-x86_64")?;
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
-        let cache = process::run(&mut Command::new(scripts.join("cache")), REQUEST_LIMIT)
-            .expect_success("guest/cache");
+        let cache = process::run(&mut Command::new(scripts.join("cache")), REQUEST_LIMIT).expect_success("guest/cache");
         if !Path::new(cache.trim()).join("ready").exists() {
-            return Err(Missing::new(
-                "the Linux guest",
-                "interop-tests/guest/build (as root, about two minutes)",
-            ));
+            return Err(Missing::new("the Linux guest", "interop-tests/guest/build (as root, about two minutes)"));
         }
         Ok(Guest { scripts })
     }
@@ -82,11 +78,7 @@ impl Job {
     }
 
     /// Lets the script call `host NAME`.
-    pub fn allow(
-        mut self,
-        name: &str,
-        deed: impl FnMut() -> Result<String, String> + Send + 'static,
-    ) -> Job {
+    pub fn allow(mut self, name: &str, deed: impl FnMut() -> Result<String, String> + Send + 'static) -> Job {
         self.deeds.insert(name.to_owned(), Box::new(deed));
         self
     }
@@ -101,14 +93,11 @@ impl Job {
     /// outran its limit; 125: the guest did not boot).
     pub fn run(mut self) -> Finished {
         let host = Host::listen(std::mem::take(&mut self.deeds));
-        self.variables
-            .insert("HOST_PORT".to_owned(), host.port.to_string());
+        self.variables.insert("HOST_PORT".to_owned(), host.port.to_string());
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let tar = self.pack(folder.path());
         let mut command = Command::new(self.guest.scripts.join("run"));
-        command
-            .args(["--limit", &self.limit.as_secs().to_string()])
-            .arg(tar);
+        command.args(["--limit", &self.limit.as_secs().to_string()]).arg(tar);
         process::run(&mut command, self.limit + AROUND_THE_JOB)
     }
 
@@ -119,10 +108,8 @@ impl Job {
         std::fs::create_dir(&content).expect("the folder is empty");
         for (from, to) in [(self.script.as_str(), "run"), ("lib.sh", "lib.sh")] {
             let target = content.join(to);
-            std::fs::copy(jobs.join(from), &target)
-                .unwrap_or_else(|error| panic!("guest/jobs/{from}: {error}"));
-            std::fs::set_permissions(&target, PermissionsExt::from_mode(0o755))
-                .expect("our own file");
+            std::fs::copy(jobs.join(from), &target).unwrap_or_else(|error| panic!("guest/jobs/{from}: {error}"));
+            std::fs::set_permissions(&target, PermissionsExt::from_mode(0o755)).expect("our own file");
         }
         std::fs::write(content.join("env"), env_text(&self.variables)).expect("our own folder");
         let tar = folder.join("job.tar");
@@ -152,12 +139,8 @@ struct Host {
 
 impl Host {
     fn listen(mut deeds: BTreeMap<String, Deed>) -> Host {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
-        let port = listener
-            .local_addr()
-            .expect("a bound socket has an address")
-            .port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
         let over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
@@ -169,11 +152,7 @@ impl Host {
                 let _ = connection.and_then(|connection| answer(connection, &mut deeds));
             }
         });
-        Host {
-            port,
-            over,
-            thread: Some(thread),
-        }
+        Host { port, over, thread: Some(thread) }
     }
 }
 
@@ -192,10 +171,7 @@ fn answer(mut connection: TcpStream, deeds: &mut BTreeMap<String, Deed>) -> std:
     connection.set_read_timeout(Some(REQUEST_LIMIT))?;
     let mut request = String::new();
     BufReader::new((&connection).take(REQUEST_BYTES_MAX)).read_line(&mut request)?;
-    let done = match request
-        .strip_suffix('\n')
-        .and_then(|name| deeds.get_mut(name.trim()))
-    {
+    let done = match request.strip_suffix('\n').and_then(|name| deeds.get_mut(name.trim())) {
         Some(deed) => deed(),
         None => Err(format!("no such deed: {request:?}")),
     };
@@ -237,11 +213,7 @@ mod tests {
         let mut count = 0;
         let deed: Deed = Box::new(move || {
             count += 1;
-            if count < 3 {
-                Ok(format!("done {count}"))
-            } else {
-                Err("enough".to_owned())
-            }
+            if count < 3 { Ok(format!("done {count}")) } else { Err("enough".to_owned()) }
         });
         Host::listen(BTreeMap::from([("count".to_owned(), deed)]))
     }
@@ -258,10 +230,7 @@ mod tests {
     fn what_is_not_allowed_is_not_done() {
         let host = counting();
         assert!(ask(host.port, b"reboot\n").starts_with("1\nno such deed"));
-        assert!(
-            ask(host.port, b"count").starts_with("1\nno such deed"),
-            "a request without its end"
-        );
+        assert!(ask(host.port, b"count").starts_with("1\nno such deed"), "a request without its end");
         assert_eq!(ask(host.port, b"count\n"), "0\ndone 1\n");
     }
 
@@ -276,15 +245,9 @@ mod tests {
 
     #[test]
     fn a_value_is_never_more_than_a_value() {
-        let text = env_text(&BTreeMap::from([(
-            "A".to_owned(),
-            "it's; $(reboot)".to_owned(),
-        )]));
+        let text = env_text(&BTreeMap::from([("A".to_owned(), "it's; $(reboot)".to_owned())]));
         assert_eq!(text, "export A='it'\\''s; $(reboot)'\n");
-        let finished = process::run(
-            Command::new("sh").args(["-c", &format!("{text}printf %s \"$A\"")]),
-            REQUEST_LIMIT,
-        );
+        let finished = process::run(Command::new("sh").args(["-c", &format!("{text}printf %s \"$A\"")]), REQUEST_LIMIT);
         assert_eq!(finished.output, "it's; $(reboot)");
     }
 }

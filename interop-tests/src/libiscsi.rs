@@ -61,15 +61,13 @@ impl Suite {
     /// # Errors
     /// [`Missing`], when `iscsi-test-cu` is not installed.
     pub fn find() -> Result<Suite, Missing> {
-        Ok(Suite {
-            tool: need::tool("iscsi-test-cu")?,
-        })
+        Ok(Suite { tool: need::tool("iscsi-test-cu")? })
     }
 
     /// The names of all its tests as `SUITE.TEST`: those of the family ALL, of which the others are parts.
     pub fn tests(&self) -> Vec<String> {
-        let listed = process::run(Command::new(&self.tool).arg("--list"), TEST_LIMIT)
-            .expect_success("iscsi-test-cu --list");
+        let listed =
+            process::run(Command::new(&self.tool).arg("--list"), TEST_LIMIT).expect_success("iscsi-test-cu --list");
         tests_in(&listed)
     }
 
@@ -86,10 +84,7 @@ impl Suite {
                             return;
                         };
                         let verdict = self.run_one(test, lun);
-                        verdicts
-                            .lock()
-                            .expect("no worker panics")
-                            .insert(test.clone(), verdict);
+                        verdicts.lock().expect("no worker panics").insert(test.clone(), verdict);
                     }
                 });
             }
@@ -99,12 +94,7 @@ impl Suite {
 
     fn run_one(&self, test: &str, lun: &Url) -> Verdict {
         let mut command = Command::new(&self.tool);
-        command.args([
-            "--dataloss",
-            "--allow-sanitize",
-            "--test",
-            &format!("ALL.{test}"),
-        ]);
+        command.args(["--dataloss", "--allow-sanitize", "--test", &format!("ALL.{test}")]);
         command.arg(lun.to_string()).arg(lun.to_string());
         let finished = process::run(&mut command, TEST_LIMIT);
         verdict_of(finished.ending, &finished.output)
@@ -116,24 +106,16 @@ impl Suite {
 /// # Errors
 /// The first line that is none, or gives no reason.
 pub fn excuses_in(text: &str) -> Result<Vec<Excuse>, String> {
-    let lines = (1..)
-        .zip(text.lines())
-        .map(|(number, line)| (number, line.trim()));
+    let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            excuse_in(line).map_err(|why| format!("line {number}: {why}: {line}"))
-        })
+        .map(|(number, line)| excuse_in(line).map_err(|why| format!("line {number}: {why}: {line}")))
         .collect()
 }
 
 /// Where the verdicts on one kind of disk and the excuses do not agree, a line each; none when all is as it has to be.
 /// A test without an excuse has to pass; one with an excuse must not pass, so that the list only shrinks.
-pub fn disagreements(
-    kind: &str,
-    verdicts: &BTreeMap<String, Verdict>,
-    excuses: &[Excuse],
-) -> Vec<String> {
+pub fn disagreements(kind: &str, verdicts: &BTreeMap<String, Verdict>, excuses: &[Excuse]) -> Vec<String> {
     let excused: BTreeMap<&str, &Excuse> = excuses
         .iter()
         .filter(|excuse| excuse.kinds.is_empty() || excuse.kinds.iter().any(|named| named == kind))
@@ -141,20 +123,11 @@ pub fn disagreements(
         .collect();
     let of_verdicts = verdicts.iter().filter_map(|(test, verdict)| {
         use ExcusedOutcome::{Failed, Skipped};
-        match (
-            verdict,
-            excused.get(test.as_str()).map(|excuse| excuse.outcome),
-        ) {
-            (Verdict::Passed, None)
-            | (Verdict::Skipped(_), Some(Skipped))
-            | (Verdict::Failed(_), Some(Failed)) => None,
+        match (verdict, excused.get(test.as_str()).map(|excuse| excuse.outcome)) {
+            (Verdict::Passed, None) | (Verdict::Skipped(_), Some(Skipped)) | (Verdict::Failed(_), Some(Failed)) => None,
             (Verdict::Passed, Some(_)) => Some(format!("{test}: passes: take it off the list")),
-            (Verdict::Skipped(why), Some(Failed)) => {
-                Some(format!("{test}: listed as failed, but skipped: {why}"))
-            }
-            (Verdict::Failed(why), Some(Skipped)) => {
-                Some(format!("{test}: listed as skipped, but failed: {why}"))
-            }
+            (Verdict::Skipped(why), Some(Failed)) => Some(format!("{test}: listed as failed, but skipped: {why}")),
+            (Verdict::Failed(why), Some(Skipped)) => Some(format!("{test}: listed as skipped, but failed: {why}")),
             (Verdict::Skipped(why), None) => Some(format!("{test}: skipped: {why}")),
             (Verdict::Failed(why), None) => Some(format!("{test}: FAILED: {why}")),
         }
@@ -168,8 +141,7 @@ pub fn disagreements(
 
 /// How many passed, were skipped, failed: one line.
 pub fn summary(verdicts: &BTreeMap<String, Verdict>) -> String {
-    let count =
-        |wanted: fn(&Verdict) -> bool| verdicts.values().filter(|verdict| wanted(verdict)).count();
+    let count = |wanted: fn(&Verdict) -> bool| verdicts.values().filter(|verdict| wanted(verdict)).count();
     format!(
         "{} passed, {} skipped, {} failed of {}",
         count(|v| matches!(v, Verdict::Passed)),
@@ -180,13 +152,8 @@ pub fn summary(verdicts: &BTreeMap<String, Verdict>) -> String {
 }
 
 fn tests_in(listed: &str) -> Vec<String> {
-    let names = listed
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("ALL."));
-    names
-        .filter(|name| name.contains('.'))
-        .map(str::to_owned)
-        .collect()
+    let names = listed.lines().filter_map(|line| line.trim().strip_prefix("ALL."));
+    names.filter(|name| name.contains('.')).map(str::to_owned).collect()
 }
 
 fn excuse_in(line: &str) -> Result<Excuse, &'static str> {
@@ -210,24 +177,15 @@ fn excuse_in(line: &str) -> Result<Excuse, &'static str> {
     if reason.is_empty() {
         return Err("there is no excuse without a reason");
     }
-    Ok(Excuse {
-        test: test.to_owned(),
-        outcome,
-        kinds,
-        reason: reason.to_owned(),
-    })
+    Ok(Excuse { test: test.to_owned(), outcome, kinds, reason: reason.to_owned() })
 }
 
 /// CUnit's summary line is the only proof of a pass: the exit code is 0 for a test that was skipped, and for one
 /// that was never found.
 fn verdict_of(ending: Ending, output: &str) -> Verdict {
     let counted = output.lines().find_map(|line| {
-        let numbers: Vec<u32> = line
-            .trim()
-            .strip_prefix("tests")?
-            .split_whitespace()
-            .map_while(|word| word.parse().ok())
-            .collect();
+        let numbers: Vec<u32> =
+            line.trim().strip_prefix("tests")?.split_whitespace().map_while(|word| word.parse().ok()).collect();
         (numbers.len() == 5).then(|| (numbers[1], numbers[2], numbers[3]))
     });
     match (ending, counted) {
@@ -236,22 +194,14 @@ fn verdict_of(ending: Ending, output: &str) -> Verdict {
             None => Verdict::Passed,
         },
         (Ending::Exit(_), Some(_)) => Verdict::Failed(said(output)),
-        (Ending::Exit(code), None) => Verdict::Failed(format!(
-            "exit code {code} without a summary: {}",
-            said(output)
-        )),
-        (Ending::Signal(signal), _) => {
-            Verdict::Failed(format!("crashed with signal {signal}: {}", said(output)))
-        }
+        (Ending::Exit(code), None) => Verdict::Failed(format!("exit code {code} without a summary: {}", said(output))),
+        (Ending::Signal(signal), _) => Verdict::Failed(format!("crashed with signal {signal}: {}", said(output))),
         (Ending::TimedOut, _) => Verdict::Failed(format!("hangs: {}", said(output))),
     }
 }
 
 fn marked(output: &str, mark: &str) -> Option<String> {
-    output
-        .lines()
-        .find_map(|line| line.split_once(mark))
-        .map(|(_, why)| why.trim().to_owned())
+    output.lines().find_map(|line| line.split_once(mark)).map(|(_, why)| why.trim().to_owned())
 }
 
 /// The reasons in the output: what is marked as failed, and CUnit's numbered assertions.
@@ -260,9 +210,7 @@ fn said(output: &str) -> String {
     let reasons: Vec<&str> = output
         .lines()
         .map(str::trim)
-        .filter(|line| {
-            line.contains("[FAILED]") || line.contains("CU_") || line.starts_with("malloc")
-        })
+        .filter(|line| line.contains("[FAILED]") || line.contains("CU_") || line.starts_with("malloc"))
         .collect();
     let mut text = String::new();
     for reason in reasons.iter().take(LINES_MAX) {
@@ -271,11 +219,7 @@ fn said(output: &str) -> String {
     if reasons.len() > LINES_MAX {
         let _ = write!(text, "\n      and {} more", reasons.len() - LINES_MAX);
     }
-    if text.is_empty() {
-        output.trim().to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { output.trim().to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -292,10 +236,7 @@ mod tests {
     }
 
     fn verdict(exit: i32, text: &str, passed: u32) -> Verdict {
-        verdict_of(
-            Ending::Exit(exit),
-            &format!("{text}\n{}", summary_of(passed)),
-        )
+        verdict_of(Ending::Exit(exit), &format!("{text}\n{}", summary_of(passed)))
     }
 
     #[test]
@@ -315,36 +256,20 @@ mod tests {
     #[test]
     fn a_skip_is_no_pass_although_the_summary_counts_it_as_one() {
         let text = "  Test: Simple ...    [SKIPPED] COMPAREANDWRITE is not implemented.\npassed";
-        assert_eq!(
-            verdict(0, text, 1),
-            Verdict::Skipped("COMPAREANDWRITE is not implemented.".into())
-        );
+        assert_eq!(verdict(0, text, 1), Verdict::Skipped("COMPAREANDWRITE is not implemented.".into()));
     }
 
     #[test]
     fn a_test_that_was_not_found_a_crash_and_a_hang_are_failures() {
-        assert!(matches!(
-            verdict_of(Ending::Exit(0), "no such test"),
-            Verdict::Failed(_)
-        ));
-        assert!(matches!(
-            verdict_of(Ending::Signal(6), &summary_of(1)),
-            Verdict::Failed(_)
-        ));
-        assert!(matches!(
-            verdict_of(Ending::TimedOut, &summary_of(1)),
-            Verdict::Failed(_)
-        ));
+        assert!(matches!(verdict_of(Ending::Exit(0), "no such test"), Verdict::Failed(_)));
+        assert!(matches!(verdict_of(Ending::Signal(6), &summary_of(1)), Verdict::Failed(_)));
+        assert!(matches!(verdict_of(Ending::TimedOut, &summary_of(1)), Verdict::Failed(_)));
     }
 
     #[test]
     fn only_the_first_reasons_of_a_long_failure_are_told() {
-        let many: String = (1..=20)
-            .map(|n| format!("{n}. t.c:1 - CU_ASSERT(x)\n"))
-            .collect();
-        let Verdict::Failed(why) = verdict(1, &many, 0) else {
-            panic!("a failure")
-        };
+        let many: String = (1..=20).map(|n| format!("{n}. t.c:1 - CU_ASSERT(x)\n")).collect();
+        let Verdict::Failed(why) = verdict(1, &many, 0) else { panic!("a failure") };
         assert_eq!(why.matches("CU_ASSERT").count(), 8);
         assert!(why.ends_with("and 12 more"), "{why}");
     }
@@ -374,34 +299,15 @@ mod tests {
             ("C.fails".to_owned(), Verdict::Failed("why".into())),
         ]);
         let check = |list: &str| disagreements("file", &verdicts, &excuses_in(list).unwrap());
-        assert_eq!(
-            check("B.skipped | skipped | all | r\nC.fails | failed | file | r"),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            check("B.skipped | skipped | all | r").len(),
-            1,
-            "a failure nobody excused"
-        );
-        assert_eq!(
-            check("C.fails | failed | all | r").len(),
-            1,
-            "a skip nobody excused"
-        );
-        assert_eq!(
-            check("B.skipped | skipped | all | r\nC.fails | failed | block | r").len(),
-            1,
-            "excused elsewhere"
-        );
-        let passes = check(
-            "A.passes | failed | all | r\nB.skipped | skipped | all | r\nC.fails | failed | all | r",
-        );
+        assert_eq!(check("B.skipped | skipped | all | r\nC.fails | failed | file | r"), Vec::<String>::new());
+        assert_eq!(check("B.skipped | skipped | all | r").len(), 1, "a failure nobody excused");
+        assert_eq!(check("C.fails | failed | all | r").len(), 1, "a skip nobody excused");
+        assert_eq!(check("B.skipped | skipped | all | r\nC.fails | failed | block | r").len(), 1, "excused elsewhere");
+        let passes = check("A.passes | failed | all | r\nB.skipped | skipped | all | r\nC.fails | failed | all | r");
         assert_eq!(passes, ["A.passes: passes: take it off the list"]);
         let wrong = check("B.skipped | failed | all | r\nC.fails | skipped | all | r");
         assert_eq!(wrong.len(), 2);
-        let gone = check(
-            "B.skipped | skipped | all | r\nC.fails | failed | all | r\nX.gone | failed | all | r",
-        );
+        let gone = check("B.skipped | skipped | all | r\nC.fails | failed | all | r\nX.gone | failed | all | r");
         assert_eq!(gone, ["X.gone: listed, but there is no such test"]);
     }
 }

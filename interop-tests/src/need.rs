@@ -17,10 +17,7 @@ pub struct Missing {
 impl Missing {
     /// `what` is not here; `how` tells a person what to do about it.
     pub fn new(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Missing {
-            what: what.into(),
-            how: how.into(),
-        }
+        Missing { what: what.into(), how: how.into() }
     }
 }
 
@@ -60,10 +57,7 @@ pub fn root(what_for: &str) -> Result<(), Missing> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    Err(Missing::new(
-        format!("root ({what_for})"),
-        "run the tests as root",
-    ))
+    Err(Missing::new(format!("root ({what_for})"), "run the tests as root"))
 }
 
 fn decide<T>(found: Result<T, Missing>, strict: bool, out: &mut dyn Write) -> Option<T> {
@@ -81,8 +75,7 @@ fn decide<T>(found: Result<T, Missing>, strict: bool, out: &mut dyn Write) -> Op
 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -99,10 +92,7 @@ mod tests {
         assert_eq!(decide(absent(), false, &mut said), None);
         let said = String::from_utf8(said).unwrap();
         assert!(said.starts_with("SKIPPED: "), "{said}");
-        assert!(
-            said.contains("a-tool-that-nobody-has is not here"),
-            "{said}"
-        );
+        assert!(said.contains("a-tool-that-nobody-has is not here"), "{said}");
         assert!(said.contains("interop-tests/install-tools"), "{said}");
     }
 

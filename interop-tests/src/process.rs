@@ -49,13 +49,7 @@ impl Finished {
     /// When it was none, with everything known about it.
     #[track_caller]
     pub fn expect_success(self, what: &str) -> String {
-        assert!(
-            self.succeeded(),
-            "{what}: {:?} after {:?}\n{}",
-            self.ending,
-            self.took,
-            self.output
-        );
+        assert!(self.succeeded(), "{what}: {:?} after {:?}\n{}", self.ending, self.took, self.output);
         self.output
     }
 
@@ -86,11 +80,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Finished {
     let mut running = Running::start(command, said.path());
     let ending = running.wait(limit).unwrap_or(Ending::TimedOut);
     drop(running);
-    Finished {
-        ending,
-        output: tail(said.path()),
-        took: started.elapsed(),
-    }
+    Finished { ending, output: tail(said.path()), took: started.elapsed() }
 }
 
 /// A program that runs; killed with all it started when dropped.
@@ -107,11 +97,7 @@ impl Running {
     /// When it cannot be started.
     pub fn start(command: &mut Command, log: &Path) -> Running {
         let name = command.get_program().to_string_lossy().into_owned();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("the log can be opened");
+        let log = File::options().create(true).append(true).open(log).expect("the log can be opened");
         let errors = log.try_clone().expect("a file can be opened twice");
         let child = command
             .stdin(Stdio::null())
@@ -130,10 +116,7 @@ impl Running {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<Ending> {
-        self.child
-            .try_wait()
-            .expect("our own child can be waited for")
-            .map(ending_of)
+        self.child.try_wait().expect("our own child can be waited for").map(ending_of)
     }
 
     /// Waits for its end; None when the time is over and it still runs.
@@ -162,12 +145,7 @@ impl Running {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(
-            self.child
-                .id()
-                .try_into()
-                .expect("a process id fits in an i32"),
-        )
+        Pid::from_raw(self.child.id().try_into().expect("a process id fits in an i32"))
     }
 }
 
@@ -187,9 +165,7 @@ pub fn tail(path: &Path) -> String {
         use std::io::{Read, Seek, SeekFrom};
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(
-            length.saturating_sub(OUTPUT_BYTES_MAX as u64),
-        ))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(OUTPUT_BYTES_MAX as u64)))?;
         let mut bytes = Vec::new();
         file.take(OUTPUT_BYTES_MAX as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -221,21 +197,14 @@ mod tests {
 
     #[test]
     fn a_crash_is_told_from_an_exit() {
-        assert_eq!(
-            shell("kill -SEGV $$", Duration::from_secs(10)).ending,
-            Ending::Signal(11)
-        );
+        assert_eq!(shell("kill -SEGV $$", Duration::from_secs(10)).ending, Ending::Signal(11));
     }
 
     #[test]
     fn a_program_that_hangs_is_killed_with_its_children_at_its_limit() {
         let finished = shell("sleep 600 & echo $!; wait", Duration::from_millis(300));
         assert_eq!(finished.ending, Ending::TimedOut);
-        assert!(
-            finished.took < Duration::from_secs(30),
-            "{:?}",
-            finished.took
-        );
+        assert!(finished.took < Duration::from_secs(30), "{:?}", finished.took);
         let child: i32 = finished.output.trim().parse().unwrap();
         // An orphan is reaped by whoever is PID 1; until then it is a zombie, which runs nothing.
         let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
@@ -245,10 +214,7 @@ mod tests {
 
     #[test]
     fn of_a_flood_the_end_is_kept() {
-        let finished = shell(
-            "yes flood | head -c 1000000; echo; echo the end",
-            Duration::from_secs(30),
-        );
+        let finished = shell("yes flood | head -c 1000000; echo; echo the end", Duration::from_secs(30));
         assert_eq!(finished.output.len(), OUTPUT_BYTES_MAX);
         assert!(finished.output.ends_with("the end\n"));
     }
@@ -256,9 +222,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "does not start")]
     fn a_program_that_is_not_there_is_no_silent_success() {
-        run(
-            &mut Command::new("/nonexistent/program"),
-            Duration::from_secs(1),
-        );
+        run(&mut Command::new("/nonexistent/program"), Duration::from_secs(1));
     }
 }

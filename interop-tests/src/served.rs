@@ -48,13 +48,7 @@ impl Served {
     pub fn start(setup: Setup) -> Result<Served, Missing> {
         let software = Software::find()?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut served = Served {
-            running: None,
-            software,
-            setup,
-            port: free_port(),
-            folder,
-        };
+        let mut served = Served { running: None, software, setup, port: free_port(), folder };
         served.restart();
         Ok(served)
     }
@@ -69,10 +63,7 @@ impl Served {
     /// # Panics
     /// When it does not run.
     pub fn terminate(&mut self, limit: Duration) -> Ending {
-        let mut running = self
-            .running
-            .take()
-            .expect("only a running target can be ended");
+        let mut running = self.running.take().expect("only a running target can be ended");
         running.signal(Signal::SIGTERM);
         running.wait(limit).unwrap_or(Ending::TimedOut)
     }
@@ -83,22 +74,12 @@ impl Served {
     /// When its portal does not answer in time, or it ends, with its log.
     pub fn restart(&mut self) {
         self.kill();
-        let mut running =
-            self.software
-                .start(&self.setup, self.port, self.folder.path(), &self.log_path());
+        let mut running = self.software.start(&self.setup, self.port, self.folder.path(), &self.log_path());
         let until = Instant::now() + START_LIMIT;
         while TcpStream::connect(self.portal()).is_err() {
             let ended = running.ended();
-            assert!(
-                ended.is_none(),
-                "the target ended: {ended:?}\n{}",
-                self.log()
-            );
-            assert!(
-                Instant::now() < until,
-                "the portal does not answer\n{}",
-                self.log()
-            );
+            assert!(ended.is_none(), "the target ended: {ended:?}\n{}", self.log());
+            assert!(Instant::now() < until, "the portal does not answer\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         self.running = Some(running);
@@ -106,9 +87,7 @@ impl Served {
 
     /// Does it still run?
     pub fn is_running(&mut self) -> bool {
-        self.running
-            .as_mut()
-            .is_some_and(|running| running.ended().is_none())
+        self.running.as_mut().is_some_and(|running| running.ended().is_none())
     }
 
     /// The portal.
@@ -129,12 +108,7 @@ impl Served {
     /// Where the first LUN of the target with this index is, with the account that the setup asks for.
     pub fn url(&self, target: usize) -> Url {
         let target = &self.setup.targets[target];
-        Url {
-            port: self.port,
-            target: target.name.clone(),
-            lun: Setup::FIRST_LUN,
-            account: target.chap.clone(),
-        }
+        Url { port: self.port, target: target.name.clone(), lun: Setup::FIRST_LUN, account: target.chap.clone() }
     }
 
     /// The end of what it has logged, over all its lives.
@@ -152,32 +126,16 @@ impl Drop for Served {
         if std::thread::panicking() {
             use std::io::Write;
             let log = self.log();
-            let start = log
-                .char_indices()
-                .rev()
-                .nth(8 << 10)
-                .map_or(0, |(at, _)| at);
-            let _ = writeln!(
-                std::io::stderr(),
-                "---- the target's log, its end:\n{}\n----",
-                &log[start..]
-            );
+            let start = log.char_indices().rev().nth(8 << 10).map_or(0, |(at, _)| at);
+            let _ = writeln!(std::io::stderr(), "---- the target's log, its end:\n{}\n----", &log[start..]);
         }
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = self
-            .account
-            .as_ref()
-            .map(|a| format!("{}%{}@", a.user, a.secret))
-            .unwrap_or_default();
-        write!(
-            f,
-            "iscsi://{account}127.0.0.1:{}/{}/{}",
-            self.port, self.target, self.lun
-        )
+        let account = self.account.as_ref().map(|a| format!("{}%{}@", a.user, a.secret)).unwrap_or_default();
+        write!(f, "iscsi://{account}127.0.0.1:{}/{}/{}", self.port, self.target, self.lun)
     }
 }
 
@@ -211,20 +169,9 @@ mod tests {
 
     #[test]
     fn a_url_carries_the_account_as_libiscsi_reads_it() {
-        let mut url = Url {
-            port: 3261,
-            target: "iqn.2026-11.com.example:d".into(),
-            lun: 1,
-            account: None,
-        };
-        assert_eq!(
-            url.to_string(),
-            "iscsi://127.0.0.1:3261/iqn.2026-11.com.example:d/1"
-        );
+        let mut url = Url { port: 3261, target: "iqn.2026-11.com.example:d".into(), lun: 1, account: None };
+        assert_eq!(url.to_string(), "iscsi://127.0.0.1:3261/iqn.2026-11.com.example:d/1");
         url.account = Some(Account::new("u", "secretsecret"));
-        assert_eq!(
-            url.to_string(),
-            "iscsi://u%secretsecret@127.0.0.1:3261/iqn.2026-11.com.example:d/1"
-        );
+        assert_eq!(url.to_string(), "iscsi://u%secretsecret@127.0.0.1:3261/iqn.2026-11.com.example:d/1");
     }
 }

@@ -84,33 +84,21 @@ pub struct Setup {
 impl Lun {
     /// A writable LUN with blocks of 512 bytes.
     pub fn on(disk: Disk) -> Lun {
-        Lun {
-            disk,
-            block_size: 512,
-            read_only: false,
-        }
+        Lun { disk, block_size: 512, read_only: false }
     }
 }
 
 impl Account {
     /// This name with this secret.
     pub fn new(user: &str, secret: &str) -> Account {
-        Account {
-            user: user.to_owned(),
-            secret: secret.to_owned(),
-        }
+        Account { user: user.to_owned(), secret: secret.to_owned() }
     }
 }
 
 impl Target {
     /// A target named by the last part of its name, open to everybody.
     pub fn new(last: &str, luns: Vec<Lun>) -> Target {
-        Target {
-            name: format!("iqn.2026-11.com.example:{last}"),
-            chap: None,
-            mutual_chap: None,
-            luns,
-        }
+        Target { name: format!("iqn.2026-11.com.example:{last}"), chap: None, mutual_chap: None, luns }
     }
 }
 
@@ -120,10 +108,7 @@ impl Setup {
 
     /// These targets, everything else as the target likes it.
     pub fn of(targets: Vec<Target>) -> Setup {
-        Setup {
-            targets,
-            ..Setup::default()
-        }
+        Setup { targets, ..Setup::default() }
     }
 
     /// The same as a configuration file of `ferrited` that listens on this port of the loopback.
@@ -168,10 +153,7 @@ impl Lun {
         let mut text = match &self.disk {
             Disk::Memory { mib } => format!("backend = \"memory\"\nsize = \"{mib}MiB\"\n"),
             Disk::File { path, mib } => {
-                format!(
-                    "backend = \"file\"\npath = \"{}\"\nsize = \"{mib}MiB\"\ncreate = true\n",
-                    path.display()
-                )
+                format!("backend = \"file\"\npath = \"{}\"\nsize = \"{mib}MiB\"\ncreate = true\n", path.display())
             }
             Disk::Block { path } => format!("backend = \"block\"\npath = \"{}\"\n", path.display()),
         };
@@ -184,10 +166,7 @@ impl Lun {
 }
 
 fn account_table(header: &str, account: &Account) -> String {
-    format!(
-        "\n{header}\nuser = \"{}\"\nsecret = \"{}\"\n",
-        account.user, account.secret
-    )
+    format!("\n{header}\nuser = \"{}\"\nsecret = \"{}\"\n", account.user, account.secret)
 }
 
 #[cfg(test)]
@@ -200,39 +179,19 @@ mod tests {
             "disks",
             vec![
                 Lun::on(Disk::Memory { mib: 8 }),
-                Lun {
-                    block_size: 4096,
-                    ..Lun::on(Disk::File {
-                        path: "/d/f".into(),
-                        mib: 16,
-                    })
-                },
-                Lun {
-                    read_only: true,
-                    ..Lun::on(Disk::Block {
-                        path: "/dev/loop1".into(),
-                    })
-                },
+                Lun { block_size: 4096, ..Lun::on(Disk::File { path: "/d/f".into(), mib: 16 }) },
+                Lun { read_only: true, ..Lun::on(Disk::Block { path: "/dev/loop1".into() }) },
             ],
         );
         target.chap = Some(Account::new("u", "secretsecret"));
         target.mutual_chap = Some(Account::new("t", "terceesterces"));
-        let setup = Setup {
-            io: Io::Threads,
-            discovery: Some(Account::new("d", "discoversecret")),
-            targets: vec![target],
-        };
+        let setup =
+            Setup { io: Io::Threads, discovery: Some(Account::new("d", "discoversecret")), targets: vec![target] };
 
         let file: toml::Table = setup.to_toml(3261).parse().unwrap();
         assert_eq!(file["schema"].as_integer(), Some(1));
-        assert_eq!(
-            file["global"]["portals"][0].as_str(),
-            Some("127.0.0.1:3261")
-        );
-        assert_eq!(
-            file["global"]["discovery_auth"][0]["user"].as_str(),
-            Some("d")
-        );
+        assert_eq!(file["global"]["portals"][0].as_str(), Some("127.0.0.1:3261"));
+        assert_eq!(file["global"]["discovery_auth"][0]["user"].as_str(), Some("d"));
         assert_eq!(file["engine"]["io"].as_str(), Some("threads"));
         let target = &file["targets"]["iqn.2026-11.com.example:disks"];
         assert_eq!(target["allow"][0].as_str(), Some("any"));

@@ -41,10 +41,7 @@ impl Software {
     pub fn find() -> Result<Software, Missing> {
         if std::env::var("FERRITE_PEER").as_deref() == Ok("tgt") {
             need::root("tgtd")?;
-            return Ok(Software::Tgt {
-                daemon: need::tool("tgtd")?,
-                admin: need::tool("tgtadm")?,
-            });
+            return Ok(Software::Tgt { daemon: need::tool("tgtd")?, admin: need::tool("tgtadm")? });
         }
         static BUILT: OnceLock<PathBuf> = OnceLock::new();
         Ok(Software::Ferrited(BUILT.get_or_init(ferrited).clone()))
@@ -60,13 +57,7 @@ impl Software {
             Software::Ferrited(binary) => {
                 let config = folder.join("ferrited.toml");
                 std::fs::write(&config, setup.to_toml(port)).expect("the folder takes a file");
-                Running::start(
-                    Command::new(binary)
-                        .arg("--config")
-                        .arg(&config)
-                        .current_dir(folder),
-                    log,
-                )
+                Running::start(Command::new(binary).arg("--config").arg(&config).current_dir(folder), log)
             }
             Software::Tgt { daemon, admin } => {
                 let control = port.to_string();
@@ -94,20 +85,10 @@ fn ferrited() -> PathBuf {
         return PathBuf::from(named);
     }
     let test = std::env::current_exe().expect("a test knows where it is");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("cargo keeps tests two folders below the profile's");
+    let profile = test.parent().and_then(Path::parent).expect("cargo keeps tests two folders below the profile's");
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // From the root of the workspace, or cargo does not find the setting that keeps its output out of `target/`.
-    build.current_dir(workspace()).args([
-        "build",
-        "--quiet",
-        "--package",
-        "ferrite",
-        "--bin",
-        "ferrited",
-    ]);
+    build.current_dir(workspace()).args(["build", "--quiet", "--package", "ferrite", "--bin", "ferrited"]);
     if profile.ends_with("release") {
         build.arg("--release");
     }
@@ -117,9 +98,7 @@ fn ferrited() -> PathBuf {
 
 /// The root of the workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the crate is a folder of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is a folder of the workspace")
 }
 
 /// A running tgtd, as `tgtadm` reaches it.
@@ -131,24 +110,12 @@ struct Peer<'a> {
 impl Peer<'_> {
     fn run(&self, mode: &str, op: &str, rest: &[&str]) -> process::Finished {
         let mut command = Command::new(self.admin);
-        command
-            .args([
-                "-C",
-                &self.control,
-                "--lld",
-                "iscsi",
-                "--mode",
-                mode,
-                "--op",
-                op,
-            ])
-            .args(rest);
+        command.args(["-C", &self.control, "--lld", "iscsi", "--mode", mode, "--op", op]).args(rest);
         process::run(&mut command, ADMIN_LIMIT)
     }
 
     fn must(&self, mode: &str, op: &str, rest: &[&str]) {
-        self.run(mode, op, rest)
-            .expect_success(&format!("tgtadm --mode {mode} --op {op} {rest:?}"));
+        self.run(mode, op, rest).expect_success(&format!("tgtadm --mode {mode} --op {op} {rest:?}"));
     }
 
     fn wait_until_it_listens(&self, running: &mut Running) {
@@ -161,6 +128,9 @@ impl Peer<'_> {
     }
 
     fn configure(&self, setup: &Setup, folder: &Path) {
+        if let Some(account) = &setup.discovery {
+            self.bind_account(&[], account, None);
+        }
         for (tid, target) in (1..).zip(&setup.targets) {
             let tid = &tid.to_string();
             self.must("target", "new", &["--tid", tid, "-T", &target.name]);
@@ -171,44 +141,30 @@ impl Peer<'_> {
                 self.must(
                     "logicalunit",
                     "new",
-                    &[
-                        "--tid",
-                        tid,
-                        "--lun",
-                        lun_number,
-                        "-b",
-                        path,
-                        "--blocksize",
-                        block_size,
-                    ],
+                    &["--tid", tid, "--lun", lun_number, "-b", path, "--blocksize", block_size],
                 );
                 let params = format!("thin_provisioning=1,readonly={}", u8::from(lun.read_only));
-                self.must(
-                    "logicalunit",
-                    "update",
-                    &["--tid", tid, "--lun", lun_number, "--params", &params],
-                );
+                self.must("logicalunit", "update", &["--tid", tid, "--lun", lun_number, "--params", &params]);
             }
-            for (account, direction) in [
-                (&target.chap, None),
-                (&target.mutual_chap, Some("--outgoing")),
-            ] {
+            for (account, direction) in [(&target.chap, None), (&target.mutual_chap, Some("--outgoing"))] {
                 if let Some(account) = account {
-                    self.bind_account(tid, account, direction);
+                    self.bind_account(&["--tid", tid], account, direction);
                 }
+            }
+            for digest in ["HeaderDigest", "DataDigest"] {
+                let wanted = ["--tid", tid, "--name", digest, "--value", "CRC32C,None"];
+                self.must("target", "update", &wanted);
             }
             self.must("target", "bind", &["--tid", tid, "-I", "ALL"]);
         }
     }
 
-    fn bind_account(&self, tid: &str, account: &Account, direction: Option<&str>) {
+    /// Binds an account to the target that `to` names; to discovery, when it names none.
+    fn bind_account(&self, to: &[&str], account: &Account, direction: Option<&str>) {
         // Two targets may share an account; the second time it exists already.
-        self.run(
-            "account",
-            "new",
-            &["--user", &account.user, "--password", &account.secret],
-        );
-        let mut rest = vec!["--tid", tid, "--user", &account.user];
+        self.run("account", "new", &["--user", &account.user, "--password", &account.secret]);
+        let mut rest = to.to_vec();
+        rest.extend(["--user", &account.user]);
         rest.extend(direction);
         self.must("account", "bind", &rest);
     }

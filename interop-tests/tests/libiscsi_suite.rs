@@ -27,34 +27,15 @@ fn a_memory_lun_passes_with_threads() {
 
 #[test]
 fn a_memory_lun_with_blocks_of_4096_bytes_passes() {
-    passes("memory4k", Io::Auto, |_, _| {
-        Some((
-            Lun {
-                block_size: 4096,
-                ..Lun::on(Disk::Memory { mib: MIB })
-            },
-            None,
-        ))
-    });
+    passes("memory4k", Io::Auto, |_, _| Some((Lun { block_size: 4096, ..Lun::on(Disk::Memory { mib: MIB }) }, None)));
 }
 
 #[test]
 fn a_read_only_lun_passes_what_only_a_read_only_lun_can_show() {
-    let tests = [
-        "ReadOnly.ReadOnlySBC",
-        "Inquiry.Standard",
-        "Read10.Simple",
-        "ReadCapacity16.Simple",
-        "ModeSense6.AllPages",
-    ];
+    let tests =
+        ["ReadOnly.ReadOnlySBC", "Inquiry.Standard", "Read10.Simple", "ReadCapacity16.Simple", "ModeSense6.AllPages"];
     passes_of("readonly", Io::Auto, Some(&tests), |_, _| {
-        Some((
-            Lun {
-                read_only: true,
-                ..Lun::on(Disk::Memory { mib: MIB })
-            },
-            None,
-        ))
+        Some((Lun { read_only: true, ..Lun::on(Disk::Memory { mib: MIB }) }, None))
     });
 }
 
@@ -96,13 +77,7 @@ fn memory(_: &Path, _: usize) -> Made {
 }
 
 fn file(folder: &Path, worker: usize) -> Made {
-    Some((
-        Lun::on(Disk::File {
-            path: folder.join(format!("file-{worker}")),
-            mib: MIB,
-        }),
-        None,
-    ))
+    Some((Lun::on(Disk::File { path: folder.join(format!("file-{worker}")), mib: MIB }), None))
 }
 
 fn block_file(folder: &Path, worker: usize) -> Made {
@@ -115,12 +90,7 @@ fn block_loop(folder: &Path, worker: usize) -> Made {
     let path = folder.join(format!("disk-{worker}"));
     sparse_file(&path, u64::from(MIB) << 20);
     let device = require(LoopDevice::attach(&path))?;
-    Some((
-        Lun::on(Disk::Block {
-            path: device.path().to_owned(),
-        }),
-        Some(device),
-    ))
+    Some((Lun::on(Disk::Block { path: device.path().to_owned() }), Some(device)))
 }
 
 fn passes(kind: &str, io: Io, lun: impl Fn(&Path, usize) -> Made) {
@@ -132,8 +102,7 @@ fn passes_of(kind: &str, io: Io, only: Option<&[&str]>, lun: impl Fn(&Path, usiz
     let Some(suite) = require(Suite::find()) else {
         return;
     };
-    let excuses =
-        excuses_in(include_str!("../libiscsi-skips.txt")).expect("libiscsi-skips.txt can be read");
+    let excuses = excuses_in(include_str!("../libiscsi-skips.txt")).expect("libiscsi-skips.txt can be read");
     let folder = TempDir::new().expect("a temporary folder can be made");
     let mut devices = Vec::new();
     let mut targets = Vec::new();
@@ -144,10 +113,7 @@ fn passes_of(kind: &str, io: Io, only: Option<&[&str]>, lun: impl Fn(&Path, usiz
         devices.extend(device);
         targets.push(Target::new(&format!("{kind}-{worker}"), vec![lun]));
     }
-    let Some(mut served) = require(Served::start(Setup {
-        io,
-        ..Setup::of(targets)
-    })) else {
+    let Some(mut served) = require(Served::start(Setup { io, ..Setup::of(targets) })) else {
         return;
     };
     let urls: Vec<_> = (0..WORKERS).map(|worker| served.url(worker)).collect();
@@ -163,26 +129,10 @@ fn passes_of(kind: &str, io: Io, only: Option<&[&str]>, lun: impl Fn(&Path, usiz
     };
     let verdicts = suite.run(&tests, &urls);
 
-    let _ = writeln!(
-        std::io::stderr(),
-        "libiscsi, {kind}, {io:?}: {}",
-        summary(&verdicts)
-    );
-    let excuses: Vec<_> = excuses
-        .into_iter()
-        .filter(|excuse| only.is_none() || verdicts.contains_key(&excuse.test))
-        .collect();
+    let _ = writeln!(std::io::stderr(), "libiscsi, {kind}, {io:?}: {}", summary(&verdicts));
+    let excuses: Vec<_> =
+        excuses.into_iter().filter(|excuse| only.is_none() || verdicts.contains_key(&excuse.test)).collect();
     let wrong = disagreements(kind, &verdicts, &excuses);
-    assert!(
-        served.is_running(),
-        "the target did not survive the suite\n{}",
-        served.log()
-    );
-    assert!(
-        wrong.is_empty(),
-        "{} tests of {} on {kind}:\n  {}",
-        wrong.len(),
-        verdicts.len(),
-        wrong.join("\n  ")
-    );
+    assert!(served.is_running(), "the target did not survive the suite\n{}", served.log());
+    assert!(wrong.is_empty(), "{} tests of {} on {kind}:\n  {}", wrong.len(), verdicts.len(), wrong.join("\n  "));
 }

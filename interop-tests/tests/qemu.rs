@@ -26,39 +26,18 @@ fn bench(io: Io, chap: Option<Account>) -> Option<Bench> {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let path = |name: &str| folder.path().join(name);
     sparse_file(&path("block"), u64::from(MIB) << 20);
-    let disks = [
-        Disk::Memory { mib: MIB },
-        Disk::File {
-            path: path("file"),
-            mib: MIB,
-        },
-        Disk::Block {
-            path: path("block"),
-        },
-    ];
-    let target = |(kind, disk): (&str, Disk)| Target {
-        chap: chap.clone(),
-        ..Target::new(kind, vec![Lun::on(disk)])
-    };
+    let disks =
+        [Disk::Memory { mib: MIB }, Disk::File { path: path("file"), mib: MIB }, Disk::Block { path: path("block") }];
+    let target = |(kind, disk): (&str, Disk)| Target { chap: chap.clone(), ..Target::new(kind, vec![Lun::on(disk)]) };
     let targets = KINDS.into_iter().zip(disks).map(target).collect();
-    let served = require(Served::start(Setup {
-        io,
-        ..Setup::of(targets)
-    }))?;
-    Some(Bench {
-        qemu,
-        served,
-        folder,
-    })
+    let served = require(Served::start(Setup { io, ..Setup::of(targets) }))?;
+    Some(Bench { qemu, served, folder })
 }
 
 impl Bench {
     /// Each kind of disk, by its name.
     fn images(&self) -> impl Iterator<Item = (&'static str, Image)> {
-        KINDS
-            .into_iter()
-            .enumerate()
-            .map(|(index, kind)| (kind, Image::at(self.served.url(index))))
+        KINDS.into_iter().enumerate().map(|(index, kind)| (kind, Image::at(self.served.url(index))))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -89,20 +68,10 @@ fn write_image(path: &Path, seed: u64) {
 fn round_trip(bench: &Bench, image: &Image, seed: u64, what: &str) {
     let (source, back) = (bench.path("source"), bench.path("back"));
     write_image(&source, seed);
-    bench
-        .qemu
-        .upload(&source, image)
-        .expect_success(&format!("{what}: convert into the LUN"));
-    bench
-        .qemu
-        .compare(image, &source)
-        .expect_success(&format!("{what}: compare"));
-    bench
-        .qemu
-        .download(image, &back)
-        .expect_success(&format!("{what}: convert out of the LUN"));
-    let same = std::fs::read(&source).expect("it was written")
-        == std::fs::read(&back).expect("it was written");
+    bench.qemu.upload(&source, image).expect_success(&format!("{what}: convert into the LUN"));
+    bench.qemu.compare(image, &source).expect_success(&format!("{what}: compare"));
+    bench.qemu.download(image, &back).expect_success(&format!("{what}: convert out of the LUN"));
+    let same = std::fs::read(&source).expect("it was written") == std::fs::read(&back).expect("it was written");
     assert!(same, "{what}: what came back is not what was written");
 }
 
@@ -144,18 +113,12 @@ fn one_changed_byte_is_found_by_the_comparison() {
     let (_, image) = bench.images().next().expect("there are three");
     let source = bench.path("source");
     write_image(&source, 4);
-    bench
-        .qemu
-        .upload(&source, &image)
-        .expect_success("convert into the LUN");
+    bench.qemu.upload(&source, &image).expect_success("convert into the LUN");
     let mut bytes = std::fs::read(&source).expect("it was written");
     let at = bytes.len() - 513;
     bytes[at] ^= 1;
     std::fs::write(&source, bytes).expect("it can be written again");
-    bench
-        .qemu
-        .compare(&image, &source)
-        .expect_failure("a comparison with another image");
+    bench.qemu.compare(&image, &source).expect_failure("a comparison with another image");
 }
 
 #[test]
@@ -165,27 +128,17 @@ fn the_right_secret_opens_and_every_other_one_does_not() {
         return;
     };
     let io = |account: Option<Account>| {
-        let url = ferrite_interop_tests::served::Url {
-            account,
-            ..bench.served.url(0)
-        };
+        let url = ferrite_interop_tests::served::Url { account, ..bench.served.url(0) };
         bench.qemu.io(&Image::at(url), &["read 0 64k"])
     };
-    for wrong in [
-        None,
-        Some(Account::new("reader", "open-sesame-43")),
-        Some(Account::new("stranger", "open-sesame-42")),
-    ] {
+    for wrong in
+        [None, Some(Account::new("reader", "open-sesame-43")), Some(Account::new("stranger", "open-sesame-42"))]
+    {
         io(wrong.clone()).expect_failure(&format!("a login with {wrong:?}"));
     }
     for (kind, image) in bench.images() {
         round_trip(&bench, &image, 5, &format!("{kind} behind CHAP"));
-        round_trip(
-            &bench,
-            &image.with_header_digest(),
-            6,
-            &format!("{kind} behind CHAP, with digests"),
-        );
+        round_trip(&bench, &image.with_header_digest(), 6, &format!("{kind} behind CHAP, with digests"));
     }
 }
 
@@ -227,14 +180,8 @@ fn a_pattern_that_is_not_there_is_a_failure() {
         return;
     };
     for (kind, image) in bench.images() {
-        bench
-            .qemu
-            .io(&image, &["write -P 0x11 0 64k"])
-            .expect_success(kind);
-        bench
-            .qemu
-            .io(&image, &["read -P 0x12 0 64k"])
-            .expect_failure(kind);
+        bench.qemu.io(&image, &["write -P 0x11 0 64k"]).expect_success(kind);
+        bench.qemu.io(&image, &["read -P 0x12 0 64k"]).expect_failure(kind);
     }
 }
 
@@ -283,14 +230,8 @@ fn a_session_that_comes_later_sees_what_an_earlier_one_wrote() {
         return;
     };
     for (kind, image) in bench.images() {
-        bench
-            .qemu
-            .io(&image, &["write -P 0x77 7M 1M"])
-            .expect_success(kind);
-        bench
-            .qemu
-            .io(&image, &["read -P 0x77 7M 1M"])
-            .expect_success(kind);
+        bench.qemu.io(&image, &["write -P 0x77 7M 1M"]).expect_success(kind);
+        bench.qemu.io(&image, &["read -P 0x77 7M 1M"]).expect_success(kind);
     }
 }
 
@@ -301,21 +242,9 @@ fn many_writes_at_a_time_all_arrive() {
     };
     for (kind, image) in bench.images() {
         // 4096 writes of 4 KiB, 64 at a time, cover 16 MiB without a gap.
-        bench
-            .qemu
-            .write_in_depth(&image, 64, 4096, 4096, 0x5a)
-            .expect_success(kind);
-        bench
-            .qemu
-            .io(&image, &["read -P 0x5a 0 16M", "read -P 0x00 16M 1M"])
-            .expect_success(kind);
-        bench
-            .qemu
-            .write_in_depth(&image, 16, 1 << 20, 32, 0xa5)
-            .expect_success(kind);
-        bench
-            .qemu
-            .io(&image, &["read -P 0xa5 0 32M", "read -P 0x00 32M 1M"])
-            .expect_success(kind);
+        bench.qemu.write_in_depth(&image, 64, 4096, 4096, 0x5a).expect_success(kind);
+        bench.qemu.io(&image, &["read -P 0x5a 0 16M", "read -P 0x00 16M 1M"]).expect_success(kind);
+        bench.qemu.write_in_depth(&image, 16, 1 << 20, 32, 0xa5).expect_success(kind);
+        bench.qemu.io(&image, &["read -P 0xa5 0 32M", "read -P 0x00 32M 1M"]).expect_success(kind);
     }
 }

@@ -23,14 +23,8 @@ pub fn check(sources: &[Source]) -> Vec<Violation> {
         .into_iter()
         .filter_map(|(name, modules)| {
             let circle = circle_in(&leans_of(&modules))?;
-            let names: Vec<String> = circle
-                .iter()
-                .map(|module| format!("crate::{}", module.join("::")))
-                .collect();
-            Some(Violation::new(
-                format!("{name}/src"),
-                format!("an import circle: {}", names.join(" uses ")),
-            ))
+            let names: Vec<String> = circle.iter().map(|module| format!("crate::{}", module.join("::"))).collect();
+            Some(Violation::new(format!("{name}/src"), format!("an import circle: {}", names.join(" uses "))))
         })
         .collect()
 }
@@ -55,14 +49,8 @@ fn leans_of(modules: &[(Vec<String>, &Source)]) -> Leans {
     let mut leans = Leans::new();
     for (module, source) in modules {
         let code = without_tests(&without_text(&source.text));
-        let used = uses(&code)
-            .into_iter()
-            .filter_map(|path| absolute(module, &path))
-            .map(|path| deepest(&known, path));
-        leans
-            .entry(module.clone())
-            .or_default()
-            .extend(used.filter(|used| used != module));
+        let used = uses(&code).into_iter().filter_map(|path| absolute(module, &path)).map(|path| deepest(&known, path));
+        leans.entry(module.clone()).or_default().extend(used.filter(|used| used != module));
     }
     leans
 }
@@ -72,20 +60,13 @@ fn uses(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for statement in code.split_inclusive(';') {
         // Behind the last brace stands the statement itself; the braces of its group come after the `use`.
-        let Some(at) = statement
-            .rmatch_indices("use ")
-            .map(|(at, _)| at)
-            .find(|&at| begins_word(statement, at))
-        else {
+        let Some(at) = statement.rmatch_indices("use ").map(|(at, _)| at).find(|&at| begins_word(statement, at)) else {
             continue;
         };
         let visibility = statement[..at].trim_end();
         if visibility.ends_with("pub")
             || (visibility.ends_with(')')
-                && visibility
-                    .rsplit(['\n', ';', '}'])
-                    .next()
-                    .is_some_and(|last| last.trim_start().starts_with("pub")))
+                && visibility.rsplit(['\n', ';', '}']).next().is_some_and(|last| last.trim_start().starts_with("pub")))
         {
             continue;
         }
@@ -114,10 +95,7 @@ fn spread(tree: &str, before: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     };
     let length = before.len();
     before.extend(words(&tree[..open]).map(str::to_owned));
-    let inside = tree[open + 1..]
-        .trim_end()
-        .strip_suffix('}')
-        .unwrap_or(&tree[open + 1..]);
+    let inside = tree[open + 1..].trim_end().strip_suffix('}').unwrap_or(&tree[open + 1..]);
     let mut depth = 0usize;
     for part in inside.split(|c| {
         depth = match c {
@@ -160,9 +138,7 @@ fn deepest(known: &BTreeSet<&Vec<String>>, mut path: Vec<String>) -> Vec<String>
 /// A circle, with its first module again at its end.
 fn circle_in(leans: &Leans) -> Option<Vec<Vec<String>>> {
     let mut done = BTreeSet::new();
-    leans
-        .keys()
-        .find_map(|start| walk(leans, start, &mut Vec::new(), &mut done))
+    leans.keys().find_map(|start| walk(leans, start, &mut Vec::new(), &mut done))
 }
 
 fn walk<'a>(
@@ -172,23 +148,13 @@ fn walk<'a>(
     done: &mut BTreeSet<&'a Vec<String>>,
 ) -> Option<Vec<Vec<String>>> {
     if let Some(met) = way.iter().position(|module| *module == at) {
-        return Some(
-            way[met..]
-                .iter()
-                .chain([&at])
-                .map(|module| (*module).clone())
-                .collect(),
-        );
+        return Some(way[met..].iter().chain([&at]).map(|module| (*module).clone()).collect());
     }
     if !done.insert(at) {
         return None;
     }
     way.push(at);
-    let circle = leans
-        .get(at)
-        .into_iter()
-        .flatten()
-        .find_map(|next| walk(leans, next, way, done));
+    let circle = leans.get(at).into_iter().flatten().find_map(|next| walk(leans, next, way, done));
     way.pop();
     circle
 }
@@ -198,29 +164,15 @@ mod tests {
     use super::*;
 
     fn wrong(files: &[(&str, &str)]) -> Vec<String> {
-        let sources: Vec<Source> = files
-            .iter()
-            .map(|(path, text)| Source {
-                path: (*path).into(),
-                text: (*text).into(),
-            })
-            .collect();
-        check(&sources)
-            .into_iter()
-            .map(|violation| violation.what)
-            .collect()
+        let sources: Vec<Source> =
+            files.iter().map(|(path, text)| Source { path: (*path).into(), text: (*text).into() }).collect();
+        check(&sources).into_iter().map(|violation| violation.what).collect()
     }
 
     #[test]
     fn a_circle_of_two_and_of_three_is_seen_and_named() {
-        let two = wrong(&[
-            ("c/src/a.rs", "use crate::b::B;"),
-            ("c/src/b.rs", "use super::a::A;"),
-        ]);
-        assert_eq!(
-            two,
-            ["an import circle: crate::a uses crate::b uses crate::a"]
-        );
+        let two = wrong(&[("c/src/a.rs", "use crate::b::B;"), ("c/src/b.rs", "use super::a::A;")]);
+        assert_eq!(two, ["an import circle: crate::a uses crate::b uses crate::a"]);
         let three = [
             ("c/src/a.rs", "use crate::b::B;"),
             ("c/src/b.rs", "use crate::d::D;"),
@@ -248,21 +200,13 @@ mod tests {
             "use super::{b};",
             "use crate::{\n    b::B,\n};",
         ] {
-            assert_eq!(
-                wrong(&[("c/src/a.rs", text), ("c/src/b.rs", "use crate::a::A;")]).len(),
-                1,
-                "{text}"
-            );
+            assert_eq!(wrong(&[("c/src/a.rs", text), ("c/src/b.rs", "use crate::a::A;")]).len(), 1, "{text}");
         }
     }
 
     #[test]
     fn tests_comments_and_other_crates_make_no_circle() {
-        for text in [
-            "#[cfg(test)]\nmod tests { use crate::b::B; }",
-            "// use crate::b::B;",
-            "use other::b::B;",
-        ] {
+        for text in ["#[cfg(test)]\nmod tests { use crate::b::B; }", "// use crate::b::B;", "use other::b::B;"] {
             assert_eq!(
                 wrong(&[("c/src/a.rs", text), ("c/src/b.rs", "use crate::a::A;")]),
                 Vec::<String>::new(),
@@ -270,10 +214,7 @@ mod tests {
             );
         }
         assert_eq!(
-            wrong(&[
-                ("c/src/a.rs", "use crate::b::B;"),
-                ("d/src/b.rs", "use crate::a::A;")
-            ]),
+            wrong(&[("c/src/a.rs", "use crate::b::B;"), ("d/src/b.rs", "use crate::a::A;")]),
             Vec::<String>::new()
         );
     }
@@ -283,33 +224,18 @@ mod tests {
         let child = ("c/src/a/child.rs", "use super::Own;");
         assert_eq!(
             wrong(&[
-                (
-                    "c/src/a/mod.rs",
-                    "mod child;\npub use child::Thing;\npub(crate) use self::child::Other;"
-                ),
+                ("c/src/a/mod.rs", "mod child;\npub use child::Thing;\npub(crate) use self::child::Other;"),
                 child
             ]),
             Vec::<String>::new()
         );
-        assert_eq!(
-            wrong(&[
-                ("c/src/a/mod.rs", "mod child;\nuse self::child::Thing;"),
-                child
-            ])
-            .len(),
-            1
-        );
+        assert_eq!(wrong(&[("c/src/a/mod.rs", "mod child;\nuse self::child::Thing;"), child]).len(), 1);
     }
 
     #[test]
     fn a_use_behind_a_block_is_seen() {
-        let files = [
-            (
-                "c/src/a.rs",
-                "fn f() { g() }\nuse crate::b::B;\nfn because() {}",
-            ),
-            ("c/src/b.rs", "use crate::a::A;"),
-        ];
+        let files =
+            [("c/src/a.rs", "fn f() { g() }\nuse crate::b::B;\nfn because() {}"), ("c/src/b.rs", "use crate::a::A;")];
         assert_eq!(wrong(&files).len(), 1);
     }
 }

@@ -13,12 +13,10 @@ pub fn without_text(source: &str) -> String {
             b'/' if bytes[at..].starts_with(b"//") => line_end(bytes, at),
             b'/' if bytes[at..].starts_with(b"/*") => block_comment_end(bytes, at),
             b'"' => string_end(bytes, at + 1),
-            b'r' if !follows_word(bytes, at) || follows_byte_prefix(bytes, at) => {
-                match raw_string_end(bytes, at) {
-                    Some(end) => end,
-                    None => at + 1,
-                }
-            }
+            b'r' if !follows_word(bytes, at) || follows_byte_prefix(bytes, at) => match raw_string_end(bytes, at) {
+                Some(end) => end,
+                None => at + 1,
+            },
             b'\'' => character_end(bytes, at),
             _ => at + 1,
         };
@@ -56,8 +54,7 @@ pub fn without_tests(code: &str) -> String {
 
 /// The identifiers and keywords of it.
 pub fn words(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|word| !word.is_empty())
+    code.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
 /// The length of the block that begins here with a brace, with both braces.
@@ -77,10 +74,7 @@ fn block_length(code: &str) -> usize {
 }
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..]
-        .iter()
-        .position(|&b| b == b'\n')
-        .map_or(bytes.len(), |length| at + length)
+    bytes[at..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
 fn block_comment_end(bytes: &[u8], start: usize) -> usize {
@@ -123,32 +117,22 @@ fn raw_string_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
     let mut close = vec![b'#'; marks + 1];
     close[0] = b'"';
-    let length = bytes[open + 1..]
-        .windows(close.len())
-        .position(|window| window == close);
+    let length = bytes[open + 1..].windows(close.len()).position(|window| window == close);
     Some(length.map_or(bytes.len(), |length| open + 1 + length + close.len()))
 }
 
 /// The end of a character; just behind the quote when it begins a lifetime or a label.
 fn character_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
-        Some(b'\\') => match bytes[(at + 3).min(bytes.len())..]
-            .iter()
-            .position(|&b| b == b'\'')
-        {
+        Some(b'\\') => match bytes[(at + 3).min(bytes.len())..].iter().position(|&b| b == b'\'') {
             Some(length) => at + 3 + length + 1,
             None => at + 1,
         },
         Some(_) => {
             // A character may take several bytes; a lifetime has no quote behind its first letter.
-            let rest =
-                String::from_utf8_lossy(&bytes[at + 1..(at + 6).min(bytes.len())]).into_owned();
+            let rest = String::from_utf8_lossy(&bytes[at + 1..(at + 6).min(bytes.len())]).into_owned();
             let width = rest.chars().next().map_or(0, char::len_utf8);
-            if bytes.get(at + 1 + width) == Some(&b'\'') {
-                at + 2 + width
-            } else {
-                at + 1
-            }
+            if bytes.get(at + 1 + width) == Some(&b'\'') { at + 2 + width } else { at + 1 }
         }
         None => at + 1,
     }
@@ -168,9 +152,7 @@ mod tests {
     use super::*;
 
     fn words_of(source: &str) -> Vec<String> {
-        words(&without_tests(&without_text(source)))
-            .map(str::to_owned)
-            .collect()
+        words(&without_tests(&without_text(source))).map(str::to_owned).collect()
     }
 
     #[test]
@@ -189,25 +171,16 @@ mod tests {
 
     #[test]
     fn what_follows_a_comment_or_a_string_is_code() {
-        assert_eq!(
-            words_of("/* x */ unsafe { \"y\" } // z\nend"),
-            ["unsafe", "end"]
-        );
+        assert_eq!(words_of("/* x */ unsafe { \"y\" } // z\nend"), ["unsafe", "end"]);
     }
 
     #[test]
     fn a_quote_character_does_not_open_a_string_and_a_lifetime_is_no_character() {
         assert_eq!(words_of(r#"let q = '"'; unsafe"#), ["let", "q", "unsafe"]);
         assert_eq!(words_of(r"let q = '\''; unsafe"), ["let", "q", "unsafe"]);
-        assert_eq!(
-            words_of("fn f<'a>(x: &'a str) { unsafe }"),
-            ["fn", "f", "a", "x", "a", "str", "unsafe"]
-        );
+        assert_eq!(words_of("fn f<'a>(x: &'a str) { unsafe }"), ["fn", "f", "a", "x", "a", "str", "unsafe"]);
         assert_eq!(words_of("let q = 'é'; unsafe"), ["let", "q", "unsafe"]);
-        assert_eq!(
-            words_of(r"let q = '\u{1F600}'; unsafe"),
-            ["let", "q", "unsafe"]
-        );
+        assert_eq!(words_of(r"let q = '\u{1F600}'; unsafe"), ["let", "q", "unsafe"]);
     }
 
     #[test]
@@ -219,13 +192,9 @@ mod tests {
 
     #[test]
     fn tests_are_left_out_and_what_stands_behind_them_is_not() {
-        let source =
-            "use a::B;\n#[cfg(test)]\nmod tests { fn f() { if x { unsafe } } }\nfn after() {}";
+        let source = "use a::B;\n#[cfg(test)]\nmod tests { fn f() { if x { unsafe } } }\nfn after() {}";
         assert_eq!(words_of(source), ["use", "a", "B", "fn", "after"]);
-        assert_eq!(
-            words_of("#[cfg(test)]\nmod tests;\nfn after() {}"),
-            ["fn", "after"]
-        );
+        assert_eq!(words_of("#[cfg(test)]\nmod tests;\nfn after() {}"), ["fn", "after"]);
     }
 
     #[test]

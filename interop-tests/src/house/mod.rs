@@ -22,10 +22,7 @@ pub struct Violation {
 
 impl Violation {
     pub(crate) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Violation {
-            place: place.into(),
-            what: what.into(),
-        }
+        Violation { place: place.into(), what: what.into() }
     }
 }
 
@@ -81,7 +78,10 @@ fn output_folder(root: &Path) -> Vec<Violation> {
     let mut wrong: Vec<Violation> = sets_output_folder(&config).err().into_iter().collect();
     for profile in ["target/debug", "target/release"] {
         if root.join(profile).exists() {
-            wrong.push(Violation::new(profile, "build output among the sources: a build ran with its own idea of the output folder"));
+            wrong.push(Violation::new(
+                profile,
+                "build output among the sources: a build ran with its own idea of the output folder",
+            ));
         }
     }
     wrong
@@ -89,10 +89,7 @@ fn output_folder(root: &Path) -> Vec<Violation> {
 
 fn sets_output_folder(config: &str) -> Result<(), Violation> {
     let table: toml::Table = config.parse().unwrap_or_default();
-    let folder = table
-        .get("build")
-        .and_then(|build| build.get("target-dir"))
-        .and_then(toml::Value::as_str);
+    let folder = table.get("build").and_then(|build| build.get("target-dir")).and_then(toml::Value::as_str);
     match folder {
         Some(".build") => Ok(()),
         other => Err(Violation::new(
@@ -106,14 +103,11 @@ fn files_of(root: &Path, wanted: &dyn Fn(&str) -> bool) -> Vec<Source> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(root.join(&folder))
-            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let entries =
+            std::fs::read_dir(root.join(&folder)).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for entry in entries {
             let entry = entry.expect("a folder can be read to its end");
-            let name = entry
-                .file_name()
-                .into_string()
-                .expect("our names are UTF-8");
+            let name = entry.file_name().into_string().expect("our names are UTF-8");
             let path = folder.join(&name);
             // Hidden folders hold git's, cargo's and CI's own things, and nothing that is compiled into ours.
             if entry.file_type().expect("an entry has a type").is_dir() {
@@ -121,12 +115,9 @@ fn files_of(root: &Path, wanted: &dyn Fn(&str) -> bool) -> Vec<Source> {
                     folders.push(path);
                 }
             } else if wanted(&name) {
-                let text = std::fs::read_to_string(entry.path())
-                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                files.push(Source {
-                    path: path.to_str().expect("our names are UTF-8").to_owned(),
-                    text,
-                });
+                let text =
+                    std::fs::read_to_string(entry.path()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                files.push(Source { path: path.to_str().expect("our names are UTF-8").to_owned(), text });
             }
         }
     }
@@ -141,12 +132,7 @@ mod tests {
     #[test]
     fn the_setting_that_keeps_build_output_away_is_asked_for_by_its_value() {
         assert!(sets_output_folder("[build]\ntarget-dir = \".build\"\n").is_ok());
-        for wrong in [
-            "",
-            "[build]\n",
-            "[build]\ntarget-dir = \"target\"\n",
-            "[build]\n# target-dir = \".build\"\n",
-        ] {
+        for wrong in ["", "[build]\n", "[build]\ntarget-dir = \"target\"\n", "[build]\n# target-dir = \".build\"\n"] {
             assert!(sets_output_folder(wrong).is_err(), "{wrong}");
         }
     }
@@ -155,11 +141,7 @@ mod tests {
     fn build_output_among_the_sources_is_seen() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join(".cargo")).unwrap();
-        std::fs::write(
-            root.path().join(".cargo/config.toml"),
-            "[build]\ntarget-dir = \".build\"\n",
-        )
-        .unwrap();
+        std::fs::write(root.path().join(".cargo/config.toml"), "[build]\ntarget-dir = \".build\"\n").unwrap();
         std::fs::create_dir_all(root.path().join("target/src")).unwrap();
         assert_eq!(output_folder(root.path()), []);
         std::fs::create_dir_all(root.path().join("target/debug")).unwrap();
@@ -169,20 +151,12 @@ mod tests {
     #[test]
     fn the_walk_finds_files_in_folders_and_leaves_hidden_ones_alone() {
         let root = tempfile::tempdir().unwrap();
-        for file in [
-            "a/src/lib.rs",
-            "a/src/deep/er.rs",
-            ".build/x.rs",
-            "a/notes.md",
-        ] {
+        for file in ["a/src/lib.rs", "a/src/deep/er.rs", ".build/x.rs", "a/notes.md"] {
             let path = root.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "//! x\n").unwrap();
         }
-        let found: Vec<String> = sources_of(root.path())
-            .into_iter()
-            .map(|source| source.path)
-            .collect();
+        let found: Vec<String> = sources_of(root.path()).into_iter().map(|source| source.path).collect();
         assert_eq!(found, ["a/src/deep/er.rs", "a/src/lib.rs"]);
     }
 }
