@@ -99,10 +99,7 @@ impl AttentionQueue {
 
     /// The oldest attention of those that `wanted` accepts, which is now reported.
     pub(crate) fn take_first(&mut self, wanted: impl Fn(Attention) -> bool) -> Option<Attention> {
-        let place = self.waiting[..self.len]
-            .iter()
-            .flatten()
-            .position(|&waiting| wanted(waiting))?;
+        let place = self.waiting[..self.len].iter().flatten().position(|&waiting| wanted(waiting))?;
         let taken = self.waiting[place].take();
         self.waiting[place..self.len].rotate_left(1);
         self.len -= 1;
@@ -156,8 +153,8 @@ mod tests {
         assert_eq!(
             codes,
             [
-                "6/29/00", "6/29/02", "6/29/03", "6/29/07", "6/2A/01", "6/2A/03", "6/2A/04",
-                "6/2A/05", "6/2A/06", "6/2A/09", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/0E"
+                "6/29/00", "6/29/02", "6/29/03", "6/29/07", "6/2A/01", "6/2A/03", "6/2A/04", "6/2A/05", "6/2A/06",
+                "6/2A/09", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/0E"
             ]
         );
     }
@@ -165,14 +162,8 @@ mod tests {
     #[test]
     fn attentions_come_out_in_the_order_they_went_in() {
         let mut queue = AttentionQueue::from(vec![LunsChanged, PowerOn, CapacityChanged]);
-        assert_eq!(
-            queue.take_first(Attention::outranks_reservation),
-            Some(PowerOn)
-        );
-        assert_eq!(
-            [queue.pop(), queue.pop(), queue.pop()],
-            [Some(LunsChanged), Some(CapacityChanged), None]
-        );
+        assert_eq!(queue.take_first(Attention::outranks_reservation), Some(PowerOn));
+        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(LunsChanged), Some(CapacityChanged), None]);
         assert!(queue.is_empty());
     }
 

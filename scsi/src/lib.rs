@@ -23,7 +23,8 @@
 //! assert_eq!(unit.plan(&mut nexus, &port, &command), Plan::Read { at: 8 * 512, len: 4 * 512, fua: false });
 //! ```
 //!
-//! The standards are SAM-5, SPC-4 and SBC-3; SPC-2 where it alone defines something (RESERVE and RELEASE).
+//! The standards are SAM-5, SPC-4 and SBC-3; SPC-2 where it alone defines something (RESERVE and RELEASE). What is
+//! meant is named by its command, page or field, for clause numbers move from revision to revision.
 
 #![forbid(unsafe_code)]
 

@@ -34,7 +34,7 @@ pub struct Medium {
     pub optimal_granularity: u16,
 }
 
-/// How space is given to blocks (SBC-3 4.7).
+/// How space is given to blocks (SBC-3, logical block provisioning).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Provisioning {
     /// Every block has its space.
@@ -43,7 +43,7 @@ pub enum Provisioning {
     Thin,
 }
 
-/// Limits of UNMAP, in logical blocks (SBC-3 6.6.4, the block limits page).
+/// Limits of UNMAP, in logical blocks (SBC-3, block limits page).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnmapLimits {
     /// MAXIMUM UNMAP LBA COUNT of one command; `u32::MAX`: no limit.
@@ -59,7 +59,7 @@ pub struct UnmapLimits {
     pub reads_zero: bool,
 }
 
-/// MEDIUM ROTATION RATE (SBC-3 6.6.2).
+/// MEDIUM ROTATION RATE (SBC-3, block device characteristics page).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rotation {
     /// Not reported.
@@ -180,17 +180,8 @@ mod tests {
     use super::*;
 
     fn thin(granularity: u32, alignment: u32) -> Medium {
-        let limits = UnmapLimits {
-            max_blocks: 1,
-            max_descriptors: 1,
-            granularity,
-            alignment,
-            reads_zero: true,
-        };
-        Medium {
-            unmap: Some(limits),
-            ..Medium::new(512, 100).unwrap()
-        }
+        let limits = UnmapLimits { max_blocks: 1, max_descriptors: 1, granularity, alignment, reads_zero: true };
+        Medium { unmap: Some(limits), ..Medium::new(512, 100).unwrap() }
     }
 
     #[test]
@@ -200,22 +191,13 @@ mod tests {
         assert_eq!(Medium::new(512, 0), Err(BadMedium::Empty));
         assert_eq!(Medium::new(512, u64::MAX), Err(BadMedium::TooLarge));
         assert_eq!(Medium::new(512, 1 << 54), Err(BadMedium::TooLarge));
-        assert_eq!(
-            Medium::new(512, (1 << 54) - 1).unwrap().bytes(),
-            (1 << 63) - 512
-        );
+        assert_eq!(Medium::new(512, (1 << 54) - 1).unwrap().bytes(), (1 << 63) - 512);
         assert_eq!(Medium::new(4096, 3).unwrap().bytes(), 12288);
     }
 
     #[test]
     fn the_longest_transfer_fits_four_bytes_and_is_never_nothing() {
-        let with = |max_transfer| {
-            Medium {
-                max_transfer,
-                ..Medium::new(4096, 9).unwrap()
-            }
-            .transfer_max()
-        };
+        let with = |max_transfer| Medium { max_transfer, ..Medium::new(4096, 9).unwrap() }.transfer_max();
         assert_eq!(with(u32::MAX), 0x000F_FFFF);
         assert_eq!(with(0x000F_FFFF), 0x000F_FFFF);
         assert_eq!((with(0), with(77)), (1, 77));
@@ -225,18 +207,9 @@ mod tests {
     fn the_preferred_transfer_is_whole_physical_blocks_below_the_maximum() {
         let with = |optimal_transfer| {
             let plain = Medium::new(512, 9).unwrap();
-            Medium {
-                physical_exponent: 3,
-                max_transfer: 100,
-                optimal_transfer,
-                ..plain
-            }
-            .transfer_optimal()
+            Medium { physical_exponent: 3, max_transfer: 100, optimal_transfer, ..plain }.transfer_optimal()
         };
-        assert_eq!(
-            [with(0), with(7), with(8), with(31), with(1000)],
-            [0, 0, 8, 24, 96]
-        );
+        assert_eq!([with(0), with(7), with(8), with(31), with(1000)], [0, 0, 8, 24, 96]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::reservation::Book;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Who an initiator is to a unit (SAM-5 4.8: the I_T nexus).
+/// Who an initiator is to a unit (SAM-5: the I_T nexus).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NexusId {
     /// Unique to this session for as long as the target runs: what RESERVE binds to.
@@ -35,12 +35,7 @@ impl Nexus {
     pub fn new(id: NexusId) -> Self {
         let mut attentions = AttentionQueue::default();
         attentions.push(Attention::PowerOn);
-        Nexus {
-            id,
-            attentions,
-            read_to: None,
-            shut_out: false,
-        }
+        Nexus { id, attentions, read_to: None, shut_out: false }
     }
 
     /// Who it is.
@@ -59,7 +54,7 @@ impl Nexus {
     }
 
     /// `attention` need not be told any more. REPORTED LUNS DATA HAS CHANGED is told once for all units of a
-    /// target (SPC-4 6.33), so its owner takes it back from the initiator's other units.
+    /// target (SPC-4, REPORT LUNS), so its owner takes it back from the initiator's other units.
     pub fn withdraw(&mut self, attention: Attention) {
         self.attentions.take_first(|waiting| waiting == attention);
     }
@@ -73,9 +68,7 @@ impl Nexus {
     pub(crate) fn meet(&mut self, book: &Book) {
         if self.read_to != Some(book.generation()) {
             let news = book.since(self.read_to, self.id.session);
-            news.attentions
-                .into_iter()
-                .for_each(|attention| self.attentions.push(attention));
+            news.attentions.into_iter().for_each(|attention| self.attentions.push(attention));
             self.shut_out = news.shut_out;
             self.read_to = Some(news.generation);
         }
@@ -96,11 +89,7 @@ mod tests {
     use Attention::*;
 
     fn nexus(session: u64) -> Nexus {
-        Nexus::new(NexusId {
-            session,
-            name: "iqn.2026-11.com.example:host,i,0x1".into(),
-            portal_group: 1,
-        })
+        Nexus::new(NexusId { session, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 })
     }
 
     #[test]
@@ -142,9 +131,6 @@ mod tests {
         before.post(LunsChanged);
         let text = serde_json::to_string(&before).unwrap();
         let after: Nexus = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            (after.id(), after.attentions()),
-            (before.id(), vec![PowerOn, LunsChanged])
-        );
+        assert_eq!((after.id(), after.attentions()), (before.id(), vec![PowerOn, LunsChanged]));
     }
 }

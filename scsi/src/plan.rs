@@ -108,21 +108,13 @@ pub enum Plan {
 impl Plan {
     /// GOOD, without data.
     pub(crate) fn good() -> Plan {
-        Plan::Reply(Reply {
-            status: Status::Good,
-            sense: None,
-            data: Vec::new(),
-        })
+        Plan::Reply(Reply { status: Status::Good, sense: None, data: Vec::new() })
     }
 
     /// GOOD with `data`, cut to the allocation length (SPC-4 4.2.5.6): an initiator gets no more than it has room for.
     pub(crate) fn data(mut data: Vec<u8>, allocation_length: u32) -> Plan {
         data.truncate(allocation_length as usize);
-        Plan::Reply(Reply {
-            status: Status::Good,
-            sense: None,
-            data,
-        })
+        Plan::Reply(Reply { status: Status::Good, sense: None, data })
     }
 }
 
@@ -146,26 +138,18 @@ pub struct Reply {
 
 impl From<Sense> for Reply {
     fn from(sense: Sense) -> Reply {
-        Reply {
-            status: Status::CheckCondition,
-            sense: Some(sense),
-            data: Vec::new(),
-        }
+        Reply { status: Status::CheckCondition, sense: Some(sense), data: Vec::new() }
     }
 }
 
 /// RESERVATION CONFLICT and its like: a status that says everything.
 impl From<Status> for Reply {
     fn from(status: Status) -> Reply {
-        Reply {
-            status,
-            sense: None,
-            data: Vec::new(),
-        }
+        Reply { status, sense: None, data: Vec::new() }
     }
 }
 
-/// SAM-5 5.3.1.
+/// Status codes of SAM-5 5.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {

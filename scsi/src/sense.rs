@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-/// SPC-4 4.5.6: the first thing an initiator looks at.
+/// SENSE KEY: the first thing an initiator looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum SenseKey {
@@ -28,7 +28,8 @@ pub enum SenseKey {
     Miscompare = 0xE,
 }
 
-/// Which field of an ILLEGAL REQUEST is meant (SPC-4 4.5.2.4.2).
+/// Which field of an ILLEGAL REQUEST is meant (SPC-4, field pointer sense key specific
+/// information).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FieldPointer {
     /// The field is in the CDB (otherwise in the parameter list).
@@ -98,85 +99,45 @@ impl Sense {
 
     /// A sense of `key` with the additional code `asc`/`ascq`, and nothing more.
     pub const fn new(key: SenseKey, asc: u8, ascq: u8) -> Sense {
-        Sense {
-            key,
-            asc,
-            ascq,
-            information: None,
-            field: None,
-        }
+        Sense { key, asc, ascq, information: None, field: None }
     }
 
     /// 5/24/00 that points at byte `byte` of the CDB.
     pub const fn invalid_field(byte: u16) -> Sense {
-        Sense {
-            field: Some(FieldPointer {
-                in_cdb: true,
-                byte,
-                bit: None,
-            }),
-            ..Sense::INVALID_FIELD_IN_CDB
-        }
+        Sense { field: Some(FieldPointer { in_cdb: true, byte, bit: None }), ..Sense::INVALID_FIELD_IN_CDB }
     }
 
     /// 5/24/00 that points at a field of the CDB whose most significant bit is `bit` of byte `byte`.
     pub const fn invalid_bit(byte: u16, bit: u8) -> Sense {
-        Sense {
-            field: Some(FieldPointer {
-                in_cdb: true,
-                byte,
-                bit: Some(bit),
-            }),
-            ..Sense::INVALID_FIELD_IN_CDB
-        }
+        Sense { field: Some(FieldPointer { in_cdb: true, byte, bit: Some(bit) }), ..Sense::INVALID_FIELD_IN_CDB }
     }
 
     /// 5/26/00 that points at byte `byte` of the parameter list.
     pub const fn invalid_parameter(byte: u16) -> Sense {
-        Sense {
-            field: Some(FieldPointer {
-                in_cdb: false,
-                byte,
-                bit: None,
-            }),
-            ..Sense::INVALID_FIELD_IN_LIST
-        }
+        Sense { field: Some(FieldPointer { in_cdb: false, byte, bit: None }), ..Sense::INVALID_FIELD_IN_LIST }
     }
 
     /// 3/11/00 UNRECOVERED READ ERROR at block `lba`.
     pub const fn read_error(lba: u64) -> Sense {
-        Sense {
-            information: Some(lba),
-            ..Sense::new(SenseKey::MediumError, 0x11, 0x00)
-        }
+        Sense { information: Some(lba), ..Sense::new(SenseKey::MediumError, 0x11, 0x00) }
     }
 
     /// 3/0C/00 WRITE ERROR at block `lba`.
     pub const fn write_error(lba: u64) -> Sense {
-        Sense {
-            information: Some(lba),
-            ..Sense::new(SenseKey::MediumError, 0x0C, 0x00)
-        }
+        Sense { information: Some(lba), ..Sense::new(SenseKey::MediumError, 0x0C, 0x00) }
     }
 
     /// E/1D/00: the first byte that differs is `offset` bytes into the data that was compared.
     pub const fn miscompare(offset: u64) -> Sense {
-        Sense {
-            information: Some(offset),
-            ..Sense::new(SenseKey::Miscompare, 0x1D, 0x00)
-        }
+        Sense { information: Some(offset), ..Sense::new(SenseKey::Miscompare, 0x1D, 0x00) }
     }
 
     /// The bytes an initiator gets: the fixed format (18 bytes), or the descriptor format where `descriptor` is set.
     ///
     /// INFORMATION of the fixed format has four bytes; a value beyond them is left out (VALID stays zero), as
-    /// SPC-4 4.5.3 wants it.
+    /// SPC-4 4.5 wants it.
     pub fn to_bytes(&self, descriptor: bool) -> SenseBytes {
-        if descriptor {
-            self.in_descriptors()
-        } else {
-            self.fixed()
-        }
+        if descriptor { self.in_descriptors() } else { self.fixed() }
     }
 
     fn fixed(&self) -> SenseBytes {
@@ -193,10 +154,7 @@ impl Sense {
         if let Some(field) = self.field {
             bytes[15..18].copy_from_slice(&field.to_bytes());
         }
-        SenseBytes {
-            bytes,
-            len: FIXED_LEN,
-        }
+        SenseBytes { bytes, len: FIXED_LEN }
     }
 
     fn in_descriptors(&self) -> SenseBytes {
@@ -217,10 +175,7 @@ impl Sense {
             len += 8;
         }
         bytes[7] = (len - 8) as u8;
-        SenseBytes {
-            bytes,
-            len: len as u8,
-        }
+        SenseBytes { bytes, len: len as u8 }
     }
 }
 
@@ -296,37 +251,23 @@ mod tests {
     #[test]
     fn fixed_format_leaves_out_an_lba_that_does_not_fit() {
         let last_that_fits = Sense::write_error(u64::from(u32::MAX)).to_bytes(false);
-        assert_eq!(
-            (last_that_fits[0], &last_that_fits[3..7]),
-            (0xF0, &[0xFF; 4][..])
-        );
+        assert_eq!((last_that_fits[0], &last_that_fits[3..7]), (0xF0, &[0xFF; 4][..]));
         let one_past = Sense::write_error(u64::from(u32::MAX) + 1).to_bytes(false);
         assert_eq!((one_past[0], &one_past[3..7]), (0x70, &[0; 4][..]));
     }
 
     #[test]
     fn field_pointers_name_byte_and_bit_of_the_cdb_or_the_list() {
-        assert_eq!(
-            &Sense::invalid_field(7).to_bytes(false)[15..],
-            &[0xC0, 0, 7]
-        );
-        assert_eq!(
-            &Sense::invalid_bit(1, 5).to_bytes(false)[15..],
-            &[0xCD, 0, 1]
-        );
-        assert_eq!(
-            &Sense::invalid_parameter(0x0102).to_bytes(false)[15..],
-            &[0x80, 1, 2]
-        );
+        assert_eq!(&Sense::invalid_field(7).to_bytes(false)[15..], &[0xC0, 0, 7]);
+        assert_eq!(&Sense::invalid_bit(1, 5).to_bytes(false)[15..], &[0xCD, 0, 1]);
+        assert_eq!(&Sense::invalid_parameter(0x0102).to_bytes(false)[15..], &[0x80, 1, 2]);
     }
 
     #[test]
     fn descriptor_format_carries_a_wide_information_and_the_field_pointer() {
         assert_eq!(
             &*Sense::miscompare(0x01_0000_0002).to_bytes(true),
-            &[
-                0x72, 0xE, 0x1D, 0, 0, 0, 0, 12, 0, 0x0A, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 2
-            ]
+            &[0x72, 0xE, 0x1D, 0, 0, 0, 0, 12, 0, 0x0A, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 2]
         );
         assert_eq!(
             &*Sense::invalid_bit(2, 7).to_bytes(true),
@@ -337,10 +278,7 @@ mod tests {
 
     #[test]
     fn the_longest_sense_data_fills_the_array_exactly() {
-        let everything = Sense {
-            information: Some(u64::MAX),
-            ..Sense::invalid_bit(u16::MAX, 7)
-        };
+        let everything = Sense { information: Some(u64::MAX), ..Sense::invalid_bit(u16::MAX, 7) };
         assert_eq!(everything.to_bytes(true).len(), SenseBytes::MAX);
     }
 

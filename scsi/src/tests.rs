@@ -20,28 +20,13 @@ impl Bench {
     }
 
     pub(crate) fn with(change: impl FnOnce(Medium) -> Medium) -> Bench {
-        Bench::on(LogicalUnit::new(
-            Identity::derive("bench"),
-            change(plain_medium()),
-            Arc::default(),
-        ))
+        Bench::on(LogicalUnit::new(Identity::derive("bench"), change(plain_medium()), Arc::default()))
     }
 
     pub(crate) fn thin_with(change: impl FnOnce(Medium) -> Medium) -> Bench {
-        let limits = UnmapLimits {
-            max_blocks: u32::MAX,
-            max_descriptors: 256,
-            granularity: 8,
-            alignment: 0,
-            reads_zero: true,
-        };
-        Bench::with(|medium| {
-            change(Medium {
-                provisioning: Provisioning::Thin,
-                unmap: Some(limits),
-                ..medium
-            })
-        })
+        let limits =
+            UnmapLimits { max_blocks: u32::MAX, max_descriptors: 256, granularity: 8, alignment: 0, reads_zero: true };
+        Bench::with(|medium| change(Medium { provisioning: Provisioning::Thin, unmap: Some(limits), ..medium }))
     }
 
     pub(crate) fn of(identity: Identity) -> Bench {
@@ -53,27 +38,14 @@ impl Bench {
     }
 
     pub(crate) fn on(unit: LogicalUnit) -> Bench {
-        let port = Port {
-            target: "iqn.2026-11.com.example:bench".into(),
-            relative_port: 1,
-            group: 1,
-            luns: vec![0],
-        };
+        let port = Port { target: "iqn.2026-11.com.example:bench".into(), relative_port: 1, group: 1, luns: vec![0] };
         let nexus = quiet_nexus(1, &unit);
-        Bench {
-            unit: Arc::new(unit),
-            nexus,
-            port,
-        }
+        Bench { unit: Arc::new(unit), nexus, port }
     }
 
     /// Another initiator with the same unit.
     pub(crate) fn neighbour(&self, session: u64) -> Bench {
-        Bench {
-            unit: self.unit.clone(),
-            nexus: quiet_nexus(session, &self.unit),
-            port: self.port.clone(),
-        }
+        Bench { unit: self.unit.clone(), nexus: quiet_nexus(session, &self.unit), port: self.port.clone() }
     }
 
     /// What becomes of `cdb` without data-out.
@@ -92,27 +64,17 @@ impl Bench {
     }
 
     pub(crate) fn plan_with(&mut self, cdb: &[u8], data_out: u32) -> Plan {
-        self.unit
-            .plan(&mut self.nexus, &self.port, &command(cdb, data_out))
+        self.unit.plan(&mut self.nexus, &self.port, &command(cdb, data_out))
     }
 
     pub(crate) fn gathered(&mut self, cdb: &[u8], list: &[u8]) -> Plan {
-        self.unit.gathered(
-            &mut self.nexus,
-            &self.port,
-            &command(cdb, list.len() as u32),
-            list,
-        )
+        self.unit.gathered(&mut self.nexus, &self.port, &command(cdb, list.len() as u32), list)
     }
 
     /// The data of a GOOD reply.
     pub(crate) fn data(&mut self, cdb: &[u8]) -> Vec<u8> {
         match self.ask(cdb) {
-            Plan::Reply(Reply {
-                status: Status::Good,
-                data,
-                ..
-            }) => data,
+            Plan::Reply(Reply { status: Status::Good, data, .. }) => data,
             other => panic!("{cdb:02x?} was answered with {other:?}"),
         }
     }
@@ -130,19 +92,11 @@ impl Bench {
 }
 
 pub(crate) fn good(data: &[u8]) -> Plan {
-    Plan::Reply(Reply {
-        status: Status::Good,
-        sense: None,
-        data: data.to_vec(),
-    })
+    Plan::Reply(Reply { status: Status::Good, sense: None, data: data.to_vec() })
 }
 
 pub(crate) fn refused(sense: Sense) -> Plan {
-    Plan::Reply(Reply {
-        status: Status::CheckCondition,
-        sense: Some(sense),
-        data: Vec::new(),
-    })
+    Plan::Reply(Reply { status: Status::CheckCondition, sense: Some(sense), data: Vec::new() })
 }
 
 pub(crate) fn attention(attention: Attention) -> Plan {
@@ -150,11 +104,7 @@ pub(crate) fn attention(attention: Attention) -> Plan {
 }
 
 pub(crate) fn conflict() -> Plan {
-    Plan::Reply(Reply {
-        status: Status::ReservationConflict,
-        sense: None,
-        data: Vec::new(),
-    })
+    Plan::Reply(Reply { status: Status::ReservationConflict, sense: None, data: Vec::new() })
 }
 
 fn plain_medium() -> Medium {
@@ -162,22 +112,13 @@ fn plain_medium() -> Medium {
 }
 
 fn command(cdb: &[u8], data_out: u32) -> Command<'_> {
-    Command {
-        cdb,
-        attribute: Attribute::Simple,
-        data_out,
-        data_in: u32::MAX,
-    }
+    Command { cdb, attribute: Attribute::Simple, data_out, data_in: u32::MAX }
 }
 
 /// A nexus that has heard of POWER ON and has read the unit's book.
 fn quiet_nexus(session: u64, unit: &LogicalUnit) -> Nexus {
     let name = format!("iqn.2026-11.com.example:host,i,0x{session:012x}");
-    let mut nexus = Nexus::new(NexusId {
-        session,
-        name: name.into(),
-        portal_group: 1,
-    });
+    let mut nexus = Nexus::new(NexusId { session, name: name.into(), portal_group: 1 });
     nexus.meet(unit.book());
     nexus.forget_attentions();
     nexus

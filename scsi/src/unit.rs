@@ -28,14 +28,8 @@ pub(crate) struct Kind {
     pub(crate) peripheral: u8,
 }
 
-static DISK: Kind = Kind {
-    table: &command::disk::TABLE,
-    peripheral: 0x00,
-};
-static MISSING: Kind = Kind {
-    table: &command::missing::TABLE,
-    peripheral: 0x7F,
-};
+static DISK: Kind = Kind { table: &command::disk::TABLE, peripheral: 0x00 };
+static MISSING: Kind = Kind { table: &command::missing::TABLE, peripheral: 0x7F };
 
 impl LogicalUnit {
     /// A disk.
@@ -44,24 +38,14 @@ impl LogicalUnit {
     /// When `medium` has a shape that [`Medium::new`] refuses.
     pub fn new(identity: Identity, medium: Medium, book: Arc<Book>) -> Self {
         assert_eq!(medium.shape(), Ok(()), "a medium that is no disk");
-        LogicalUnit {
-            kind: &DISK,
-            identity,
-            medium,
-            book,
-        }
+        LogicalUnit { kind: &DISK, identity, medium, book }
     }
 
     /// The unit behind a number that no disk has. It answers INQUIRY (with qualifier 011b), REPORT LUNS and
     /// REQUEST SENSE, and everything else with LOGICAL UNIT NOT SUPPORTED.
     pub fn missing() -> Self {
         let medium = Medium::new(512, 1).expect("one block is a disk");
-        LogicalUnit {
-            kind: &MISSING,
-            identity: Identity::derive(""),
-            medium,
-            book: Arc::default(),
-        }
+        LogicalUnit { kind: &MISSING, identity: Identity::derive(""), medium, book: Arc::default() }
     }
 
     /// Who it is.
@@ -96,13 +80,7 @@ impl LogicalUnit {
 
     /// Goes on with a command whose parameter list or pattern block has arrived, after [`Plan::Gather`]: `list` has
     /// the length that was asked for.
-    pub fn gathered(
-        &self,
-        nexus: &mut Nexus,
-        port: &Port,
-        command: &Command<'_>,
-        list: &[u8],
-    ) -> Plan {
+    pub fn gathered(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, list: &[u8]) -> Plan {
         let row = match self.kind.table.find(command.cdb, &self.medium) {
             Ok(row) => row,
             Err(sense) => return sense.into(),
@@ -131,13 +109,9 @@ impl LogicalUnit {
             ..medium.clone()
         };
         let inquiry = self.identity != old.identity || rest(now) != rest(then);
-        [
-            (capacity, Attention::CapacityChanged),
-            (inquiry, Attention::InquiryChanged),
-            (mode, Attention::ModeChanged),
-        ]
-        .into_iter()
-        .filter_map(|(changed, attention)| changed.then_some(attention))
+        [(capacity, Attention::CapacityChanged), (inquiry, Attention::InquiryChanged), (mode, Attention::ModeChanged)]
+            .into_iter()
+            .filter_map(|(changed, attention)| changed.then_some(attention))
     }
 
     pub(crate) fn kind(&self) -> &'static Kind {
@@ -152,11 +126,7 @@ impl LogicalUnit {
             return None;
         }
         let deaf = row.map_or(self.is_missing(), |row| row.passes_attention);
-        let reset = if deaf {
-            None
-        } else {
-            nexus.queue().take_first(Attention::outranks_reservation)
-        };
+        let reset = if deaf { None } else { nexus.queue().take_first(Attention::outranks_reservation) };
         if let Some(attention) = reset {
             return Some(attention.sense().into());
         }
@@ -167,14 +137,7 @@ impl LogicalUnit {
         other.map(|attention| attention.sense().into())
     }
 
-    fn dispatch(
-        &self,
-        nexus: &mut Nexus,
-        port: &Port,
-        command: &Command<'_>,
-        row: &Row,
-        handler: Handler,
-    ) -> Plan {
+    fn dispatch(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, row: &Row, handler: Handler) -> Plan {
         let planned = row.fields(command.cdb).and_then(|fields| {
             if row.writes && self.medium.read_only {
                 return Err(Sense::WRITE_PROTECTED);
@@ -184,20 +147,8 @@ impl LogicalUnit {
         planned.unwrap_or_else(Plan::from)
     }
 
-    fn asked<'a>(
-        &'a self,
-        nexus: &'a mut Nexus,
-        port: &'a Port,
-        command: &Command<'_>,
-        fields: &'a [u8],
-    ) -> Asked<'a> {
-        Asked {
-            unit: self,
-            nexus,
-            port,
-            cdb: Cdb::new(fields),
-            data_out: command.data_out,
-        }
+    fn asked<'a>(&'a self, nexus: &'a mut Nexus, port: &'a Port, command: &Command<'_>, fields: &'a [u8]) -> Asked<'a> {
+        Asked { unit: self, nexus, port, cdb: Cdb::new(fields), data_out: command.data_out }
     }
 
     fn is_missing(&self) -> bool {
@@ -207,10 +158,126 @@ impl LogicalUnit {
 
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.peripheral == MISSING.peripheral {
-            "Missing"
-        } else {
-            "Disk"
-        })
+        f.write_str(if self.peripheral == MISSING.peripheral { "Missing" } else { "Disk" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+    use crate::medium::{Rotation, UnmapLimits};
+    use crate::nexus::NexusId;
+    use crate::tests::{Bench, attention, conflict, good, refused};
+
+    const TEST_UNIT_READY: [u8; 6] = [0; 6];
+
+    fn newcomer(bench: &Bench) -> Bench {
+        let id = NexusId { session: 99, name: "iqn.2026-11.com.example:new,i,0x1".into(), portal_group: 1 };
+        Bench { unit: bench.unit.clone(), nexus: Nexus::new(id), port: bench.port.clone() }
+    }
+
+    fn changed(change: impl FnOnce(Medium) -> Medium) -> Vec<Attention> {
+        let old = Bench::disk();
+        let new = Bench::with(change);
+        new.unit.attentions_since(&old.unit).collect()
+    }
+
+    #[test]
+    fn a_new_nexus_hears_power_on_with_its_first_command_and_then_goes_on() {
+        let mut bench = newcomer(&Bench::disk());
+        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::PowerOn));
+        assert_eq!(bench.ask(&TEST_UNIT_READY), good(&[]));
+    }
+
+    #[test]
+    fn inquiry_and_report_luns_neither_wait_for_power_on_nor_settle_it() {
+        let mut bench = newcomer(&Bench::disk());
+        bench.done(&[0x12, 0, 0, 0, 36, 0]);
+        bench.done(&[0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0]);
+        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::PowerOn));
+    }
+
+    #[test]
+    fn an_unknown_or_malformed_command_hears_the_attention_first() {
+        let mut bench = newcomer(&Bench::disk());
+        assert_eq!(bench.ask(&[0xFF; 6]), attention(Attention::PowerOn));
+        assert_eq!(bench.ask(&[0xFF; 6]), refused(Sense::INVALID_OPCODE));
+        let mut bench = newcomer(&Bench::disk());
+        assert_eq!(bench.ask(&[0x28, 0xE0]), attention(Attention::PowerOn));
+        assert_eq!(bench.ask(&[0x28, 0xE0]), refused(Sense::INVALID_FIELD_IN_CDB));
+    }
+
+    #[test]
+    fn commands_that_do_not_exist_here_are_unknown() {
+        for opcode in [0x04, 0x15, 0x1D, 0x34, 0x55, 0x5E, 0x5F, 0x7F, 0x83, 0x89, 0xC0, 0xFF] {
+            assert_eq!(Bench::disk().ask(&[opcode, 0, 0, 0, 0, 0]), refused(Sense::INVALID_OPCODE));
+        }
+        assert_eq!(Bench::disk().ask(&[]), refused(Sense::INVALID_OPCODE));
+    }
+
+    #[test]
+    fn bytes_that_the_transport_pads_with_are_not_looked_at() {
+        assert_eq!(Bench::disk().ask(&[0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), good(&[]));
+    }
+
+    #[test]
+    fn a_missing_unit_tells_every_other_command_that_it_is_missing() {
+        let mut bench = newcomer(&Bench::missing());
+        for cdb in Bench::every_command() {
+            if !matches!(cdb[0], 0x03 | 0x12 | 0xA0) {
+                assert_eq!(bench.ask(&cdb), refused(Sense::NO_SUCH_UNIT), "{cdb:02x?}");
+            }
+        }
+        assert_eq!(bench.ask(&[0xFF; 6]), refused(Sense::NO_SUCH_UNIT));
+    }
+
+    #[test]
+    fn what_has_not_been_asked_for_cannot_be_gathered() {
+        assert_eq!(Bench::disk().gathered(&TEST_UNIT_READY, &[]), refused(Sense::INVALID_FIELD_IN_CDB));
+        assert_eq!(Bench::disk().gathered(&[0xFF; 6], &[1]), refused(Sense::INVALID_OPCODE));
+    }
+
+    #[test]
+    fn a_resized_unit_has_the_reservations_and_attentions_of_the_old_one() {
+        let mut holder = Bench::disk();
+        let mut other = holder.neighbour(2);
+        holder.done(&[0x16, 0, 0, 0, 0, 0]);
+        let old = holder.unit.clone();
+        let larger = Medium { blocks: 4096, ..old.medium().clone() };
+        let new = Arc::new(LogicalUnit::new(old.identity().clone(), larger, old.book().clone()));
+        for news in new.attentions_since(&old) {
+            new.book().post(None, news);
+        }
+        (holder.unit, other.unit) = (new.clone(), new);
+        assert_eq!(other.ask(&TEST_UNIT_READY), conflict());
+        assert_eq!(holder.ask(&TEST_UNIT_READY), attention(Attention::CapacityChanged));
+        holder.done(&[0x17, 0, 0, 0, 0, 0]);
+        assert_eq!(other.ask(&TEST_UNIT_READY), attention(Attention::CapacityChanged));
+        assert_eq!(other.ask(&TEST_UNIT_READY), good(&[]));
+    }
+
+    #[test]
+    fn what_changed_decides_which_attentions_are_due() {
+        let thin = UnmapLimits { max_blocks: 1, max_descriptors: 1, granularity: 0, alignment: 0, reads_zero: true };
+        assert_eq!(changed(|medium| medium), []);
+        assert_eq!(changed(|medium| Medium { blocks: 4096, ..medium }), [Attention::CapacityChanged]);
+        assert_eq!(changed(|medium| Medium { block_size: 4096, ..medium }), [Attention::CapacityChanged]);
+        assert_eq!(changed(|medium| Medium { read_only: true, ..medium }), [Attention::ModeChanged]);
+        assert_eq!(changed(|medium| Medium { unmap: Some(thin), ..medium }), [Attention::InquiryChanged]);
+        assert_eq!(changed(|medium| Medium { rotation: Rotation::Solid, ..medium }), [Attention::InquiryChanged]);
+        assert_eq!(
+            changed(|medium| Medium { blocks: 9, write_cache: true, max_transfer: 7, ..medium }),
+            [Attention::CapacityChanged, Attention::InquiryChanged, Attention::ModeChanged]
+        );
+        let renamed = Bench::of(Identity::derive("another"));
+        let news: Vec<_> = renamed.unit.attentions_since(&Bench::disk().unit).collect();
+        assert_eq!(news, [Attention::InquiryChanged]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a medium that is no disk")]
+    fn a_medium_that_is_no_disk_is_our_own_mistake() {
+        Bench::with(|medium| Medium { block_size: 513, ..medium });
     }
 }

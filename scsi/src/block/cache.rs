@@ -1,4 +1,4 @@
-//! SYNCHRONIZE CACHE and START STOP UNIT: what must be on stable storage, and when (SBC-3 5.20, 5.22-5.24).
+//! SYNCHRONIZE CACHE and START STOP UNIT: what must be on stable storage, and when (SBC-3).
 
 use crate::command::Asked;
 use crate::plan::Plan;
@@ -11,11 +11,7 @@ pub(crate) fn synchronize(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let range = asked.addressed().or_the_rest(medium)?;
     let everything = range.at == 0 && range.len == medium.bytes();
     let len = if everything { 0 } else { range.len };
-    Ok(Plan::Flush {
-        at: range.at,
-        len,
-        immediate: asked.cdb.flag(1, IMMED),
-    })
+    Ok(Plan::Flush { at: range.at, len, immediate: asked.cdb.flag(1, IMMED) })
 }
 
 /// START STOP UNIT. A disk that several initiators share has no spindle that one of them could stop: it stays ready,
@@ -40,11 +36,7 @@ pub(crate) fn start_stop(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     if asked.cdb.flag(4, START | NO_FLUSH) {
         return Ok(Plan::good());
     }
-    Ok(Plan::Flush {
-        at: 0,
-        len: 0,
-        immediate: asked.cdb.flag(1, IMMED),
-    })
+    Ok(Plan::Flush { at: 0, len: 0, immediate: asked.cdb.flag(1, IMMED) })
 }
 
 #[cfg(test)]
@@ -56,68 +48,30 @@ mod tests {
     #[test]
     fn some_blocks_or_all_are_flushed() {
         let mut bench = Bench::disk();
-        let all = Plan::Flush {
-            at: 0,
-            len: 0,
-            immediate: false,
-        };
+        let all = Plan::Flush { at: 0, len: 0, immediate: false };
         assert_eq!(bench.plan(&[0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0]), all);
         assert_eq!(bench.plan(&[0x35, 4, 0, 0, 0, 0, 0, 8, 0, 0]), all);
-        assert_eq!(
-            bench.plan(&[0x91, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-            all
-        );
-        let some = Plan::Flush {
-            at: 512,
-            len: 1024,
-            immediate: true,
-        };
+        assert_eq!(bench.plan(&[0x91, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), all);
+        let some = Plan::Flush { at: 512, len: 1024, immediate: true };
         assert_eq!(bench.plan(&[0x35, 2, 0, 0, 0, 1, 0, 0, 2, 0]), some);
-        assert_eq!(
-            bench.plan(&[0x91, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]),
-            some
-        );
-        let rest = Plan::Flush {
-            at: 2040 * 512,
-            len: 8 * 512,
-            immediate: false,
-        };
+        assert_eq!(bench.plan(&[0x91, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]), some);
+        let rest = Plan::Flush { at: 2040 * 512, len: 8 * 512, immediate: false };
         assert_eq!(bench.plan(&[0x35, 0, 0, 0, 7, 0xF8, 0, 0, 0, 0]), rest);
     }
 
     #[test]
     fn blocks_beyond_the_last_cannot_be_flushed() {
         let beyond = refused(Sense::LBA_OUT_OF_RANGE);
-        assert_eq!(
-            Bench::disk().ask(&[0x35, 0, 0, 0, 8, 0, 0, 0, 0, 0]),
-            beyond
-        );
-        assert_eq!(
-            Bench::disk().ask(&[0x35, 0, 0, 0, 7, 255, 0, 0, 2, 0]),
-            beyond
-        );
+        assert_eq!(Bench::disk().ask(&[0x35, 0, 0, 0, 8, 0, 0, 0, 0, 0]), beyond);
+        assert_eq!(Bench::disk().ask(&[0x35, 0, 0, 0, 7, 255, 0, 0, 2, 0]), beyond);
     }
 
     #[test]
     fn starting_does_nothing_and_stopping_flushes() {
         let mut bench = Bench::disk();
         assert_eq!(bench.ask(&[0x1B, 0, 0, 0, 1, 0]), good(&[]));
-        assert_eq!(
-            bench.plan(&[0x1B, 0, 0, 0, 0, 0]),
-            Plan::Flush {
-                at: 0,
-                len: 0,
-                immediate: false
-            }
-        );
-        assert_eq!(
-            bench.plan(&[0x1B, 1, 0, 0, 0, 0]),
-            Plan::Flush {
-                at: 0,
-                len: 0,
-                immediate: true
-            }
-        );
+        assert_eq!(bench.plan(&[0x1B, 0, 0, 0, 0, 0]), Plan::Flush { at: 0, len: 0, immediate: false });
+        assert_eq!(bench.plan(&[0x1B, 1, 0, 0, 0, 0]), Plan::Flush { at: 0, len: 0, immediate: true });
         assert_eq!(bench.ask(&[0x1B, 0, 0, 0, 4, 0]), good(&[]));
         assert_eq!(bench.ask(&[0, 0, 0, 0, 0, 0]), good(&[]));
     }
@@ -125,17 +79,8 @@ mod tests {
     #[test]
     fn ejecting_and_power_conditions_are_refused() {
         let mut bench = Bench::disk();
-        assert_eq!(
-            bench.ask(&[0x1B, 0, 0, 0, 2, 0]),
-            refused(Sense::invalid_bit(4, 1))
-        );
-        assert_eq!(
-            bench.ask(&[0x1B, 0, 0, 0, 0x30, 0]),
-            refused(Sense::invalid_bit(4, 7))
-        );
-        assert_eq!(
-            bench.ask(&[0x1B, 0, 0, 1, 0, 0]),
-            refused(Sense::invalid_bit(3, 3))
-        );
+        assert_eq!(bench.ask(&[0x1B, 0, 0, 0, 2, 0]), refused(Sense::invalid_bit(4, 1)));
+        assert_eq!(bench.ask(&[0x1B, 0, 0, 0, 0x30, 0]), refused(Sense::invalid_bit(4, 7)));
+        assert_eq!(bench.ask(&[0x1B, 0, 0, 1, 0, 0]), refused(Sense::invalid_bit(3, 3)));
     }
 }

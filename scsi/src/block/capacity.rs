@@ -1,4 +1,4 @@
-//! READ CAPACITY: how many blocks, of what size, and how they lie on the disk (SBC-3 5.15, 5.16)?
+//! READ CAPACITY: how many blocks, of what size, and how they lie on the disk (SBC-3)?
 
 use crate::command::Asked;
 use crate::medium::PHYSICAL_EXPONENT_MAX;
@@ -48,17 +48,13 @@ mod tests {
     #[test]
     fn the_short_form_has_the_last_block_and_the_block_size() {
         assert_eq!(Bench::disk().ask(&TEN), good(&[0, 0, 7, 255, 0, 0, 2, 0]));
-        let mut of_4096 = Bench::with(|medium| Medium {
-            block_size: 4096,
-            ..medium
-        });
+        let mut of_4096 = Bench::with(|medium| Medium { block_size: 4096, ..medium });
         assert_eq!(of_4096.ask(&TEN), good(&[0, 0, 7, 255, 0, 0, 16, 0]));
     }
 
     #[test]
     fn the_short_form_gives_up_one_block_past_its_field() {
-        let last =
-            |blocks| Bench::with(|medium| Medium { blocks, ..medium }).data(&TEN)[..4].to_vec();
+        let last = |blocks| Bench::with(|medium| Medium { blocks, ..medium }).data(&TEN)[..4].to_vec();
         assert_eq!(last((1 << 32) - 1), [0xFF, 0xFF, 0xFF, 0xFE]);
         assert_eq!(last(1 << 32), [0xFF; 4]);
         assert_eq!(last((1 << 32) + 1), [0xFF; 4]);
@@ -66,10 +62,7 @@ mod tests {
 
     #[test]
     fn the_obsolete_fields_of_the_short_form_mean_nothing() {
-        assert_eq!(
-            Bench::disk().data(&[0x25, 0, 1, 2, 3, 4, 0, 0, 1, 0]).len(),
-            8
-        );
+        assert_eq!(Bench::disk().data(&[0x25, 0, 1, 2, 3, 4, 0, 0, 1, 0]).len(), 8);
     }
 
     #[test]
@@ -98,9 +91,6 @@ mod tests {
     fn other_service_actions_are_invalid() {
         let mut get_lba_status = sixteen(32);
         get_lba_status[1] = 0x12;
-        assert_eq!(
-            Bench::disk().ask(&get_lba_status),
-            refused(Sense::invalid_bit(1, 4))
-        );
+        assert_eq!(Bench::disk().ask(&get_lba_status), refused(Sense::invalid_bit(1, 4)));
     }
 }

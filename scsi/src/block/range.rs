@@ -25,32 +25,16 @@ impl Addressed {
     pub(crate) fn of(cdb: &Cdb<'_>) -> Addressed {
         match cdb.len() {
             6 => {
-                // A count of zero means 256 here, and only here (SBC-3 5.10).
+                // A count of zero means 256 here, and only here (SBC-3, READ (6)).
                 let blocks = match cdb.u8(4) {
                     0 => 256,
                     blocks => blocks.into(),
                 };
-                Addressed {
-                    lba: u64::from(cdb.u32(0) & 0x001F_FFFF),
-                    blocks,
-                    blocks_field: 4,
-                }
+                Addressed { lba: u64::from(cdb.u32(0) & 0x001F_FFFF), blocks, blocks_field: 4 }
             }
-            10 => Addressed {
-                lba: cdb.u32(2).into(),
-                blocks: cdb.u16(7).into(),
-                blocks_field: 7,
-            },
-            12 => Addressed {
-                lba: cdb.u32(2).into(),
-                blocks: cdb.u32(6),
-                blocks_field: 6,
-            },
-            16 => Addressed {
-                lba: cdb.u64(2),
-                blocks: cdb.u32(10),
-                blocks_field: 10,
-            },
+            10 => Addressed { lba: cdb.u32(2).into(), blocks: cdb.u16(7).into(), blocks_field: 7 },
+            12 => Addressed { lba: cdb.u32(2).into(), blocks: cdb.u32(6), blocks_field: 6 },
+            16 => Addressed { lba: cdb.u64(2), blocks: cdb.u32(10), blocks_field: 10 },
             len => unreachable!("no row has a CDB of {len} bytes that addresses blocks"),
         }
     }
@@ -81,14 +65,7 @@ impl Addressed {
     /// As of [`Addressed::within`].
     pub(crate) fn or_the_rest(&self, medium: &Medium) -> Result<Range, Sense> {
         let named = self.within(medium)?;
-        Ok(if self.blocks == 0 {
-            Range {
-                len: medium.bytes() - named.at,
-                ..named
-            }
-        } else {
-            named
-        })
+        Ok(if self.blocks == 0 { Range { len: medium.bytes() - named.at, ..named } } else { named })
     }
 }
 
@@ -99,10 +76,7 @@ pub(crate) fn within(medium: &Medium, lba: u64, blocks: u64) -> Result<Range, Se
         return Err(Sense::LBA_OUT_OF_RANGE);
     }
     let block_size = u64::from(medium.block_size);
-    Ok(Range {
-        at: lba * block_size,
-        len: blocks * block_size,
-    })
+    Ok(Range { at: lba * block_size, len: blocks * block_size })
 }
 
 impl Asked<'_> {
@@ -124,18 +98,10 @@ mod tests {
         };
         assert_eq!(of(&[0x08, 0xFF, 0x02, 0x03, 4, 0]), (0x1F_0203, 4, 4));
         assert_eq!(of(&[0x08, 0, 0, 0, 0, 0]), (0, 256, 4));
+        assert_eq!(of(&[0x28, 0xFF, 1, 2, 3, 4, 0xFF, 5, 6, 0xFF]), (0x0102_0304, 0x0506, 7));
+        assert_eq!(of(&[0xA8, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 0xFF, 0xFF]), (0x0102_0304, 0x0506_0708, 6));
         assert_eq!(
-            of(&[0x28, 0xFF, 1, 2, 3, 4, 0xFF, 5, 6, 0xFF]),
-            (0x0102_0304, 0x0506, 7)
-        );
-        assert_eq!(
-            of(&[0xA8, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 0xFF, 0xFF]),
-            (0x0102_0304, 0x0506_0708, 6)
-        );
-        assert_eq!(
-            of(&[
-                0x88, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xFF, 0xFF
-            ]),
+            of(&[0x88, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xFF, 0xFF]),
             (0x0102_0304_0506_0708, 0x090A_0B0C, 10)
         );
     }
@@ -143,57 +109,18 @@ mod tests {
     #[test]
     fn blocks_end_where_the_medium_ends() {
         let medium = Medium::new(4096, 100).unwrap();
-        assert_eq!(
-            within(&medium, 99, 1),
-            Ok(Range {
-                at: 99 * 4096,
-                len: 4096
-            })
-        );
-        assert_eq!(
-            within(&medium, 0, 100),
-            Ok(Range {
-                at: 0,
-                len: 409_600
-            })
-        );
-        assert_eq!(
-            within(&medium, 99, 0),
-            Ok(Range {
-                at: 99 * 4096,
-                len: 0
-            })
-        );
-        for (lba, blocks) in [
-            (99, 2),
-            (100, 0),
-            (100, 1),
-            (u64::MAX, 1),
-            (1, u64::MAX),
-            (u64::MAX, u64::MAX),
-        ] {
-            assert_eq!(
-                within(&medium, lba, blocks),
-                Err(Sense::LBA_OUT_OF_RANGE),
-                "{lba} {blocks}"
-            );
+        assert_eq!(within(&medium, 99, 1), Ok(Range { at: 99 * 4096, len: 4096 }));
+        assert_eq!(within(&medium, 0, 100), Ok(Range { at: 0, len: 409_600 }));
+        assert_eq!(within(&medium, 99, 0), Ok(Range { at: 99 * 4096, len: 0 }));
+        for (lba, blocks) in [(99, 2), (100, 0), (100, 1), (u64::MAX, 1), (1, u64::MAX), (u64::MAX, u64::MAX)] {
+            assert_eq!(within(&medium, lba, blocks), Err(Sense::LBA_OUT_OF_RANGE), "{lba} {blocks}");
         }
     }
 
     #[test]
     fn a_transfer_ends_at_the_limit_that_is_shown() {
-        let medium = Medium {
-            max_transfer: 8,
-            ..Medium::new(512, 100).unwrap()
-        };
-        let transfer = |blocks| {
-            Addressed {
-                lba: 1,
-                blocks,
-                blocks_field: 7,
-            }
-            .transfer(&medium)
-        };
+        let medium = Medium { max_transfer: 8, ..Medium::new(512, 100).unwrap() };
+        let transfer = |blocks| Addressed { lba: 1, blocks, blocks_field: 7 }.transfer(&medium);
         assert_eq!(transfer(8), Ok((512, 4096)));
         assert_eq!(transfer(9), Err(Sense::invalid_field(7)));
         assert_eq!(transfer(100), Err(Sense::LBA_OUT_OF_RANGE));
@@ -202,28 +129,9 @@ mod tests {
     #[test]
     fn no_blocks_may_mean_all_that_follow() {
         let medium = Medium::new(512, 100).unwrap();
-        let or_the_rest = |lba, blocks| {
-            Addressed {
-                lba,
-                blocks,
-                blocks_field: 7,
-            }
-            .or_the_rest(&medium)
-        };
-        assert_eq!(
-            or_the_rest(98, 0),
-            Ok(Range {
-                at: 98 * 512,
-                len: 1024
-            })
-        );
-        assert_eq!(
-            or_the_rest(98, 1),
-            Ok(Range {
-                at: 98 * 512,
-                len: 512
-            })
-        );
+        let or_the_rest = |lba, blocks| Addressed { lba, blocks, blocks_field: 7 }.or_the_rest(&medium);
+        assert_eq!(or_the_rest(98, 0), Ok(Range { at: 98 * 512, len: 1024 }));
+        assert_eq!(or_the_rest(98, 1), Ok(Range { at: 98 * 512, len: 512 }));
         assert_eq!(or_the_rest(100, 0), Err(Sense::LBA_OUT_OF_RANGE));
     }
 }

@@ -1,4 +1,4 @@
-//! READ, WRITE, WRITE AND VERIFY, in all their lengths (SBC-3 5.10-5.13, 5.32-5.41).
+//! READ, WRITE, WRITE AND VERIFY, in all their lengths (SBC-3).
 
 use super::verify::{ByteCheck, byte_check};
 use crate::command::Asked;
@@ -8,27 +8,13 @@ use crate::sense::Sense;
 /// READ (6), (10), (12), (16).
 pub(crate) fn read(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
-    Ok(unless_empty(
-        len,
-        Plan::Read {
-            at,
-            len,
-            fua: forced(asked),
-        },
-    ))
+    Ok(unless_empty(len, Plan::Read { at, len, fua: forced(asked) }))
 }
 
 /// WRITE (6), (10), (12), (16).
 pub(crate) fn write(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
-    Ok(unless_empty(
-        len,
-        Plan::Write {
-            at,
-            len,
-            fua: forced(asked),
-        },
-    ))
+    Ok(unless_empty(len, Plan::Write { at, len, fua: forced(asked) }))
 }
 
 /// WRITE AND VERIFY (10), (12), (16): to the medium, so durable, whatever FUA would say.
@@ -65,111 +51,49 @@ mod tests {
     #[test]
     fn reads_of_every_length_become_bytes() {
         let mut bench = Bench::disk();
-        let expected = Plan::Read {
-            at: 3 * 512,
-            len: 2 * 512,
-            fua: false,
-        };
+        let expected = Plan::Read { at: 3 * 512, len: 2 * 512, fua: false };
         assert_eq!(bench.plan(&[0x08, 0, 0, 3, 2, 0]), expected);
         assert_eq!(bench.plan(&[0x28, 0, 0, 0, 0, 3, 0, 0, 2, 0]), expected);
-        assert_eq!(
-            bench.plan(&[0xA8, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]),
-            expected
-        );
-        assert_eq!(
-            bench.plan(&[0x88, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]),
-            expected
-        );
+        assert_eq!(bench.plan(&[0xA8, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
+        assert_eq!(bench.plan(&[0x88, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
     }
 
     #[test]
     fn writes_of_every_length_become_bytes() {
         let mut bench = Bench::disk();
-        let expected = Plan::Write {
-            at: 3 * 512,
-            len: 2 * 512,
-            fua: false,
-        };
+        let expected = Plan::Write { at: 3 * 512, len: 2 * 512, fua: false };
         assert_eq!(bench.plan(&[0x0A, 0, 0, 3, 2, 0]), expected);
         assert_eq!(bench.plan(&[0x2A, 0, 0, 0, 0, 3, 0, 0, 2, 0]), expected);
-        assert_eq!(
-            bench.plan(&[0xAA, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]),
-            expected
-        );
-        assert_eq!(
-            bench.plan(&[0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]),
-            expected
-        );
+        assert_eq!(bench.plan(&[0xAA, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
+        assert_eq!(bench.plan(&[0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
     }
 
     #[test]
     fn blocks_of_4096_bytes_are_counted_in_bytes_too() {
-        let mut bench = Bench::with(|medium| Medium {
-            block_size: 4096,
-            ..medium
-        });
-        let expected = Plan::Read {
-            at: 3 * 4096,
-            len: 2 * 4096,
-            fua: false,
-        };
+        let mut bench = Bench::with(|medium| Medium { block_size: 4096, ..medium });
+        let expected = Plan::Read { at: 3 * 4096, len: 2 * 4096, fua: false };
         assert_eq!(bench.plan(&[0x28, 0, 0, 0, 0, 3, 0, 0, 2, 0]), expected);
     }
 
     #[test]
     fn the_shortest_commands_count_zero_as_256() {
-        assert_eq!(
-            Bench::disk().plan(&[0x08, 0, 0, 0, 0, 0]),
-            Plan::Read {
-                at: 0,
-                len: 131_072,
-                fua: false
-            }
-        );
+        assert_eq!(Bench::disk().plan(&[0x08, 0, 0, 0, 0, 0]), Plan::Read { at: 0, len: 131_072, fua: false });
     }
 
     #[test]
     fn the_shortest_commands_do_not_take_an_address_for_fua() {
-        let mut bench = Bench::with(|medium| Medium {
-            blocks: 1 << 21,
-            ..medium
-        });
-        let expected = Plan::Write {
-            at: 0x0A_0000 * 512,
-            len: 512,
-            fua: false,
-        };
+        let mut bench = Bench::with(|medium| Medium { blocks: 1 << 21, ..medium });
+        let expected = Plan::Write { at: 0x0A_0000 * 512, len: 512, fua: false };
         assert_eq!(bench.plan(&[0x0A, 0x0A, 0, 0, 1, 0]), expected);
     }
 
     #[test]
     fn fua_and_fua_nv_force_the_medium_and_dpo_changes_nothing() {
-        for (flags, forced) in [
-            (0x00, false),
-            (0x10, false),
-            (0x08, true),
-            (0x02, true),
-            (0x1A, true),
-        ] {
+        for (flags, forced) in [(0x00, false), (0x10, false), (0x08, true), (0x02, true), (0x1A, true)] {
             let read = Bench::disk().plan(&[0x28, flags, 0, 0, 0, 0, 0, 0, 1, 0]);
-            assert_eq!(
-                read,
-                Plan::Read {
-                    at: 0,
-                    len: 512,
-                    fua: forced
-                }
-            );
-            let write =
-                Bench::disk().plan(&[0x8A, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
-            assert_eq!(
-                write,
-                Plan::Write {
-                    at: 0,
-                    len: 512,
-                    fua: forced
-                }
-            );
+            assert_eq!(read, Plan::Read { at: 0, len: 512, fua: forced });
+            let write = Bench::disk().plan(&[0x8A, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+            assert_eq!(write, Plan::Write { at: 0, len: 512, fua: forced });
         }
     }
 
@@ -179,50 +103,27 @@ mod tests {
             for opcode in [0x28, 0x2A, 0x2E, 0x2F] {
                 let cdb = [opcode, protect << 5, 0, 0, 0, 0, 0, 0, 1, 0];
                 let highest = 7 - (protect << 5).leading_zeros() as u8;
-                assert_eq!(
-                    Bench::disk().ask(&cdb),
-                    refused(Sense::invalid_bit(1, highest))
-                );
+                assert_eq!(Bench::disk().ask(&cdb), refused(Sense::invalid_bit(1, highest)));
             }
         }
     }
 
     #[test]
     fn no_blocks_are_good_where_the_address_exists() {
-        assert_eq!(
-            Bench::disk().ask(&[0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-            good(&[])
-        );
-        assert_eq!(
-            Bench::disk().ask(&[0x2A, 0, 0, 0, 7, 255, 0, 0, 0, 0]),
-            good(&[])
-        );
-        assert_eq!(
-            Bench::disk().ask(&[0x28, 0, 0, 0, 8, 0, 0, 0, 0, 0]),
-            refused(Sense::LBA_OUT_OF_RANGE)
-        );
+        assert_eq!(Bench::disk().ask(&[0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]), good(&[]));
+        assert_eq!(Bench::disk().ask(&[0x2A, 0, 0, 0, 7, 255, 0, 0, 0, 0]), good(&[]));
+        assert_eq!(Bench::disk().ask(&[0x28, 0, 0, 0, 8, 0, 0, 0, 0, 0]), refused(Sense::LBA_OUT_OF_RANGE));
     }
 
     #[test]
     fn blocks_beyond_the_last_are_out_of_range() {
-        for (lba, blocks) in [
-            (2047u32, 2u16),
-            (2048, 1),
-            (0x8000_0000, 1),
-            (u32::MAX, 1),
-            (0, 2049),
-        ] {
+        for (lba, blocks) in [(2047u32, 2u16), (2048, 1), (0x8000_0000, 1), (u32::MAX, 1), (0, 2049)] {
             let ([a, b, c, d], [e, f]) = (lba.to_be_bytes(), blocks.to_be_bytes());
             for opcode in [0x28, 0x2A, 0x2E, 0x2F] {
-                assert_eq!(
-                    Bench::disk().ask(&[opcode, 0, a, b, c, d, 0, e, f, 0]),
-                    refused(Sense::LBA_OUT_OF_RANGE)
-                );
+                assert_eq!(Bench::disk().ask(&[opcode, 0, a, b, c, d, 0, e, f, 0]), refused(Sense::LBA_OUT_OF_RANGE));
             }
         }
-        let mut far = [
-            0x88, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 2, 0, 0,
-        ];
+        let mut far = [0x88, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 2, 0, 0];
         assert_eq!(Bench::disk().ask(&far), refused(Sense::LBA_OUT_OF_RANGE));
         far[0] = 0x8A;
         assert_eq!(Bench::disk().ask(&far), refused(Sense::LBA_OUT_OF_RANGE));
@@ -230,82 +131,42 @@ mod tests {
 
     #[test]
     fn a_transfer_longer_than_the_limit_is_refused_and_one_at_it_is_not() {
-        let mut bench = Bench::with(|medium| Medium {
-            max_transfer: 4,
-            ..medium
-        });
-        assert!(matches!(
-            bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 4, 0]),
-            Plan::Read { len: 2048, .. }
-        ));
-        assert_eq!(
-            bench.ask(&[0x28, 0, 0, 0, 0, 0, 0, 0, 5, 0]),
-            refused(Sense::invalid_field(7))
-        );
-        assert_eq!(
-            bench.ask(&[0xAA, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0]),
-            refused(Sense::invalid_field(6))
-        );
+        let mut bench = Bench::with(|medium| Medium { max_transfer: 4, ..medium });
+        assert!(matches!(bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 4, 0]), Plan::Read { len: 2048, .. }));
+        assert_eq!(bench.ask(&[0x28, 0, 0, 0, 0, 0, 0, 0, 5, 0]), refused(Sense::invalid_field(7)));
+        assert_eq!(bench.ask(&[0xAA, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0]), refused(Sense::invalid_field(6)));
     }
 
     #[test]
     fn write_and_verify_is_durable_and_compares_when_told_to() {
         let mut bench = Bench::disk();
         for (check, compare) in [(0x00, false), (0x10, false), (0x02, true)] {
-            let expected = Plan::WriteAndVerify {
-                at: 512,
-                len: 1024,
-                compare,
-            };
+            let expected = Plan::WriteAndVerify { at: 512, len: 1024, compare };
             assert_eq!(bench.plan(&[0x2E, check, 0, 0, 0, 1, 0, 0, 2, 0]), expected);
-            assert_eq!(
-                bench.plan(&[0xAE, check, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]),
-                expected
-            );
-            assert_eq!(
-                bench.plan(&[0x8E, check, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]),
-                expected
-            );
+            assert_eq!(bench.plan(&[0xAE, check, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]), expected);
+            assert_eq!(bench.plan(&[0x8E, check, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]), expected);
         }
         for reserved in [0x04, 0x06] {
-            assert_eq!(
-                bench.ask(&[0x2E, reserved, 0, 0, 0, 1, 0, 0, 2, 0]),
-                refused(Sense::invalid_bit(1, 2))
-            );
+            assert_eq!(bench.ask(&[0x2E, reserved, 0, 0, 0, 1, 0, 0, 2, 0]), refused(Sense::invalid_bit(1, 2)));
         }
     }
 
     #[test]
     fn a_read_only_disk_refuses_every_command_that_writes_and_reads_on() {
-        let mut bench = Bench::thin_with(|medium| Medium {
-            read_only: true,
-            ..medium
-        });
+        let mut bench = Bench::thin_with(|medium| Medium { read_only: true, ..medium });
         let refused_as_read_only: Vec<u8> = Bench::every_command()
             .into_iter()
             .filter(|cdb| bench.ask(cdb) == refused(Sense::WRITE_PROTECTED))
             .map(|cdb| cdb[0])
             .collect();
-        assert_eq!(
-            refused_as_read_only,
-            [0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x8A, 0x8E, 0x93, 0xAA, 0xAE]
-        );
-        assert!(matches!(
-            bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]),
-            Plan::Read { .. }
-        ));
+        assert_eq!(refused_as_read_only, [0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x8A, 0x8E, 0x93, 0xAA, 0xAE]);
+        assert!(matches!(bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]), Plan::Read { .. }));
     }
 
     #[test]
     fn hints_are_not_taken_but_not_refused() {
         let mut bench = Bench::disk();
-        assert!(matches!(
-            bench.plan(&[0x28, 0x04, 0, 0, 0, 0, 0x1F, 0, 1, 0]),
-            Plan::Read { .. }
-        ));
-        assert!(matches!(
-            bench.plan(&[0x2A, 0, 0, 0, 0, 0, 0x1F, 0, 1, 0]),
-            Plan::Write { .. }
-        ));
+        assert!(matches!(bench.plan(&[0x28, 0x04, 0, 0, 0, 0, 0x1F, 0, 1, 0]), Plan::Read { .. }));
+        assert!(matches!(bench.plan(&[0x2A, 0, 0, 0, 0, 0, 0x1F, 0, 1, 0]), Plan::Write { .. }));
     }
 }

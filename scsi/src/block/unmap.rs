@@ -1,4 +1,4 @@
-//! UNMAP: which blocks does the initiator need no more (SBC-3 5.25)?
+//! UNMAP: which blocks does the initiator need no more (SBC-3)?
 
 use super::range::within;
 use crate::command::Asked;
@@ -20,12 +20,10 @@ pub(crate) fn unmap(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
 pub(crate) fn gathered(asked: &mut Asked<'_>, list: &[u8]) -> Result<Plan, Sense> {
     let medium = asked.unit.medium();
     let limits = medium.unmap.ok_or(Sense::INVALID_OPCODE)?;
-    let (header, rest) = list
-        .split_at_checked(HEADER.into())
-        .ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+    let (header, rest) = list.split_at_checked(HEADER.into()).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
     let described = usize::from(u16::from_be_bytes([header[2], header[3]]));
     // Descriptors that the list is too short for were cut off by PARAMETER LIST LENGTH, and a last incomplete one is
-    // ignored (SBC-3 5.25.2): neither is an error.
+    // ignored (SBC-3, UNMAP parameter list): neither is an error.
     let descriptors = rest[..described.min(rest.len())].chunks_exact(DESCRIPTOR);
     if descriptors.len() as u64 > u64::from(limits.max_descriptors) {
         return Err(Sense::invalid_parameter(2));
@@ -43,22 +41,13 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, list: &[u8]) -> Result<Plan, Sense
         let range = within(medium, lba, blocks.into())?;
         blocks_in_all += u64::from(blocks);
         if limits.max_blocks != NO_LIMIT && blocks_in_all > u64::from(limits.max_blocks) {
-            return Err(Sense::invalid_parameter(
-                HEADER + (place * DESCRIPTOR) as u16 + 8,
-            ));
+            return Err(Sense::invalid_parameter(HEADER + (place * DESCRIPTOR) as u16 + 8));
         }
         if range.len != 0 {
-            extents.push(Extent {
-                at: range.at,
-                len: range.len,
-            });
+            extents.push(Extent { at: range.at, len: range.len });
         }
     }
-    Ok(if extents.is_empty() {
-        Plan::good()
-    } else {
-        Plan::Discard { extents }
-    })
+    Ok(if extents.is_empty() { Plan::good() } else { Plan::Discard { extents } })
 }
 
 /// Bytes before the first block descriptor.
@@ -94,45 +83,20 @@ mod tests {
     }
 
     fn unmap(bench: &mut Bench, list: &[u8]) -> Plan {
-        assert_eq!(
-            bench.plan_with(&cdb(list.len()), list.len() as u32),
-            Plan::Gather {
-                len: list.len() as u32
-            }
-        );
+        assert_eq!(bench.plan_with(&cdb(list.len()), list.len() as u32), Plan::Gather { len: list.len() as u32 });
         bench.gathered(&cdb(list.len()), list)
     }
 
     fn limited(max_blocks: u32, max_descriptors: u32) -> Bench {
-        let limits = UnmapLimits {
-            max_blocks,
-            max_descriptors,
-            granularity: 8,
-            alignment: 0,
-            reads_zero: true,
-        };
-        Bench::with(|medium| Medium {
-            unmap: Some(limits),
-            ..medium
-        })
+        let limits = UnmapLimits { max_blocks, max_descriptors, granularity: 8, alignment: 0, reads_zero: true };
+        Bench::with(|medium| Medium { unmap: Some(limits), ..medium })
     }
 
     #[test]
     fn descriptors_become_extents_in_their_order() {
-        let plan = unmap(
-            &mut Bench::thin_disk(),
-            &list(&[(8, 2), (0, 0), (2047, 1), (8, 1)]),
-        );
-        let extents = [(8, 2), (2047, 1), (8, 1)].map(|(lba, blocks)| Extent {
-            at: lba * 512,
-            len: blocks * 512,
-        });
-        assert_eq!(
-            plan,
-            Plan::Discard {
-                extents: extents.to_vec()
-            }
-        );
+        let plan = unmap(&mut Bench::thin_disk(), &list(&[(8, 2), (0, 0), (2047, 1), (8, 1)]));
+        let extents = [(8, 2), (2047, 1), (8, 1)].map(|(lba, blocks)| Extent { at: lba * 512, len: blocks * 512 });
+        assert_eq!(plan, Plan::Discard { extents: extents.to_vec() });
     }
 
     #[test]
@@ -146,18 +110,13 @@ mod tests {
 
     #[test]
     fn an_announcement_shorter_than_the_list_is_refused() {
-        assert_eq!(
-            Bench::thin_disk().plan_with(&cdb(24), 23),
-            refused(Sense::DATA_OUT_LENGTH)
-        );
+        assert_eq!(Bench::thin_disk().plan_with(&cdb(24), 23), refused(Sense::DATA_OUT_LENGTH));
     }
 
     #[test]
     fn incomplete_descriptors_and_those_beyond_the_list_are_ignored() {
         let whole = list(&[(1, 1), (3, 1)]);
-        let first = Plan::Discard {
-            extents: vec![Extent { at: 512, len: 512 }],
-        };
+        let first = Plan::Discard { extents: vec![Extent { at: 512, len: 512 }] };
         assert_eq!(unmap(&mut Bench::thin_disk(), &whole[..39]), first);
         let mut says_less = whole.clone();
         says_less[3] = 31;
@@ -166,35 +125,17 @@ mod tests {
 
     #[test]
     fn one_extent_out_of_range_refuses_them_all() {
-        for bad in [
-            (2047, 2),
-            (2048, 1),
-            (2049, 0),
-            (u64::MAX, 1),
-            (0, u32::MAX),
-        ] {
-            assert_eq!(
-                unmap(&mut Bench::thin_disk(), &list(&[(0, 1), bad])),
-                refused(Sense::LBA_OUT_OF_RANGE)
-            );
+        for bad in [(2047, 2), (2048, 1), (2049, 0), (u64::MAX, 1), (0, u32::MAX)] {
+            assert_eq!(unmap(&mut Bench::thin_disk(), &list(&[(0, 1), bad])), refused(Sense::LBA_OUT_OF_RANGE));
         }
     }
 
     #[test]
     fn as_many_descriptors_and_blocks_as_the_limits_say_and_no_more() {
         let mut bench = limited(10, 2);
-        assert!(matches!(
-            unmap(&mut bench, &list(&[(0, 4), (8, 6)])),
-            Plan::Discard { .. }
-        ));
-        assert_eq!(
-            unmap(&mut bench, &list(&[(0, 4), (8, 7)])),
-            refused(Sense::invalid_parameter(32))
-        );
-        assert_eq!(
-            unmap(&mut bench, &list(&[(0, 1), (1, 1), (2, 1)])),
-            refused(Sense::invalid_parameter(2))
-        );
+        assert!(matches!(unmap(&mut bench, &list(&[(0, 4), (8, 6)])), Plan::Discard { .. }));
+        assert_eq!(unmap(&mut bench, &list(&[(0, 4), (8, 7)])), refused(Sense::invalid_parameter(32)));
+        assert_eq!(unmap(&mut bench, &list(&[(0, 1), (1, 1), (2, 1)])), refused(Sense::invalid_parameter(2)));
     }
 
     #[test]
@@ -207,14 +148,8 @@ mod tests {
 
     #[test]
     fn anchoring_is_refused_and_so_is_unmap_where_there_is_none() {
-        assert_eq!(
-            Bench::thin_disk().ask(&[0x42, 1, 0, 0, 0, 0, 0, 0, 24, 0]),
-            refused(Sense::invalid_bit(1, 0))
-        );
+        assert_eq!(Bench::thin_disk().ask(&[0x42, 1, 0, 0, 0, 0, 0, 0, 24, 0]), refused(Sense::invalid_bit(1, 0)));
         assert_eq!(Bench::disk().ask(&cdb(24)), refused(Sense::INVALID_OPCODE));
-        assert_eq!(
-            Bench::disk().gathered(&cdb(24), &list(&[(0, 1)])),
-            refused(Sense::INVALID_OPCODE)
-        );
+        assert_eq!(Bench::disk().gathered(&cdb(24), &list(&[(0, 1)])), refused(Sense::INVALID_OPCODE));
     }
 }

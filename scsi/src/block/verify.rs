@@ -1,4 +1,4 @@
-//! VERIFY: can the blocks be read, and do they hold what the initiator thinks (SBC-3 5.26-5.29)?
+//! VERIFY: can the blocks be read, and do they hold what the initiator thinks (SBC-3)?
 
 use super::transfer::unless_empty;
 use crate::command::Asked;
@@ -15,11 +15,7 @@ pub(crate) fn verify(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(medium)?;
     let plan = match check {
         ByteCheck::Same => Plan::Compare { at, len },
-        ByteCheck::SameBlock => Plan::CompareRepeated {
-            at,
-            len: len.into(),
-            pattern: medium.block_size,
-        },
+        ByteCheck::SameBlock => Plan::CompareRepeated { at, len: len.into(), pattern: medium.block_size },
         _ => Plan::Verify { at, len },
     };
     Ok(unless_empty(len, plan))
@@ -61,50 +57,25 @@ mod tests {
             (0x00, Plan::Verify { at: 512, len: 1024 }),
             (0x10, Plan::Verify { at: 512, len: 1024 }),
             (0x02, Plan::Compare { at: 512, len: 1024 }),
-            (
-                0x06,
-                Plan::CompareRepeated {
-                    at: 512,
-                    len: 1024,
-                    pattern: 512,
-                },
-            ),
+            (0x06, Plan::CompareRepeated { at: 512, len: 1024, pattern: 512 }),
         ] {
             assert_eq!(bench.plan(&[0x2F, check, 0, 0, 0, 1, 0, 0, 2, 0]), expected);
-            assert_eq!(
-                bench.plan(&[0xAF, check, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]),
-                expected
-            );
-            assert_eq!(
-                bench.plan(&[0x8F, check, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]),
-                expected
-            );
+            assert_eq!(bench.plan(&[0xAF, check, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]), expected);
+            assert_eq!(bench.plan(&[0x8F, check, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]), expected);
         }
-        assert_eq!(
-            bench.ask(&[0x2F, 0x04, 0, 0, 0, 1, 0, 0, 2, 0]),
-            refused(Sense::invalid_bit(1, 2))
-        );
+        assert_eq!(bench.ask(&[0x2F, 0x04, 0, 0, 0, 1, 0, 0, 2, 0]), refused(Sense::invalid_bit(1, 2)));
     }
 
     #[test]
     fn nothing_to_verify_is_good() {
         for check in [0x00, 0x02, 0x06] {
-            assert_eq!(
-                Bench::disk().ask(&[0x2F, check, 0, 0, 0, 1, 0, 0, 0, 0]),
-                good(&[])
-            );
+            assert_eq!(Bench::disk().ask(&[0x2F, check, 0, 0, 0, 1, 0, 0, 0, 0]), good(&[]));
         }
     }
 
     #[test]
     fn a_read_only_disk_can_be_verified() {
-        let mut bench = Bench::with(|medium| Medium {
-            read_only: true,
-            ..medium
-        });
-        assert_eq!(
-            bench.plan(&[0x2F, 2, 0, 0, 0, 0, 0, 0, 1, 0]),
-            Plan::Compare { at: 0, len: 512 }
-        );
+        let mut bench = Bench::with(|medium| Medium { read_only: true, ..medium });
+        assert_eq!(bench.plan(&[0x2F, 2, 0, 0, 0, 0, 0, 0, 1, 0]), Plan::Compare { at: 0, len: 512 });
     }
 }

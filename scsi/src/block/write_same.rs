@@ -1,4 +1,4 @@
-//! WRITE SAME: one block, over and over (SBC-3 5.44, 5.45).
+//! WRITE SAME: one block, over and over (SBC-3).
 
 use super::range::Range;
 use crate::command::Asked;
@@ -29,13 +29,8 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, block: &[u8]) -> Result<Plan, Sens
     if block.iter().all(|&byte| byte == 0) {
         return Ok(zero(asked, range));
     }
-    // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3 4.7.3.4.3).
-    Ok(Plan::WriteSame {
-        at: range.at,
-        len: range.len,
-        fua: false,
-        pattern: block.into(),
-    })
+    // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3, WRITE SAME and unmap operations).
+    Ok(Plan::WriteSame { at: range.at, len: range.len, fua: false, pattern: block.into() })
 }
 
 /// The blocks that are meant: to the end, where the count is zero.
@@ -56,11 +51,7 @@ fn range(asked: &Asked<'_>) -> Result<Range, Sense> {
 }
 
 fn zero(asked: &Asked<'_>, range: Range) -> Plan {
-    Plan::Zero {
-        at: range.at,
-        len: range.len,
-        may_unmap: asked.cdb.flag(1, UNMAP),
-    }
+    Plan::Zero { at: range.at, len: range.len, may_unmap: asked.cdb.flag(1, UNMAP) }
 }
 
 const UNMAP: u8 = 0x08;
@@ -86,29 +77,16 @@ mod tests {
 
     /// A disk of 512 MiB: larger than the longest WRITE SAME.
     fn large() -> Bench {
-        Bench::thin_with(|medium| Medium {
-            blocks: 1 << 20,
-            ..medium
-        })
+        Bench::thin_with(|medium| Medium { blocks: 1 << 20, ..medium })
     }
 
     #[test]
     fn a_block_that_is_not_zeroes_is_written_again_and_again() {
         let mut bench = Bench::thin_disk();
         let block = [7; 512];
-        for cdb in [
-            &ten(0, 3, 2)[..],
-            &ten(8, 3, 2),
-            &sixteen(0, 3, 2),
-            &sixteen(8, 3, 2),
-        ] {
+        for cdb in [&ten(0, 3, 2)[..], &ten(8, 3, 2), &sixteen(0, 3, 2), &sixteen(8, 3, 2)] {
             assert_eq!(bench.plan_with(cdb, 512), Plan::Gather { len: 512 });
-            let expected = Plan::WriteSame {
-                at: 1536,
-                len: 1024,
-                fua: false,
-                pattern: block.into(),
-            };
+            let expected = Plan::WriteSame { at: 1536, len: 1024, fua: false, pattern: block.into() };
             assert_eq!(bench.gathered(cdb, &block), expected);
         }
     }
@@ -117,11 +95,7 @@ mod tests {
     fn zeroes_are_zeroed_and_unmapped_only_where_that_was_asked_for() {
         let mut bench = Bench::thin_disk();
         for (flags, may_unmap) in [(0, false), (8, true)] {
-            let expected = Plan::Zero {
-                at: 1536,
-                len: 1024,
-                may_unmap,
-            };
+            let expected = Plan::Zero { at: 1536, len: 1024, may_unmap };
             assert_eq!(bench.gathered(&ten(flags, 3, 2), &[0; 512]), expected);
             assert_eq!(bench.gathered(&sixteen(flags, 3, 2), &[0; 512]), expected);
             assert_eq!(bench.plan(&sixteen(flags | 1, 3, 2)), expected);
@@ -130,32 +104,19 @@ mod tests {
 
     #[test]
     fn no_data_out_is_known_to_the_longer_form_only() {
-        assert_eq!(
-            Bench::disk().ask(&ten(1, 3, 2)),
-            refused(Sense::invalid_bit(1, 0))
-        );
+        assert_eq!(Bench::disk().ask(&ten(1, 3, 2)), refused(Sense::invalid_bit(1, 0)));
     }
 
     #[test]
     fn less_than_a_block_is_not_enough() {
         let mut bench = Bench::disk();
-        assert_eq!(
-            bench.plan_with(&ten(0, 3, 2), 511),
-            refused(Sense::DATA_OUT_LENGTH)
-        );
-        assert_eq!(
-            bench.gathered(&ten(0, 3, 2), &[0; 511]),
-            refused(Sense::DATA_OUT_LENGTH)
-        );
+        assert_eq!(bench.plan_with(&ten(0, 3, 2), 511), refused(Sense::DATA_OUT_LENGTH));
+        assert_eq!(bench.gathered(&ten(0, 3, 2), &[0; 511]), refused(Sense::DATA_OUT_LENGTH));
     }
 
     #[test]
     fn no_blocks_mean_or_the_rest() {
-        let expected = Plan::Zero {
-            at: 512,
-            len: 2047 * 512,
-            may_unmap: false,
-        };
+        let expected = Plan::Zero { at: 512, len: 2047 * 512, may_unmap: false };
         assert_eq!(Bench::disk().gathered(&ten(0, 1, 0), &[0; 512]), expected);
         assert_eq!(Bench::disk().plan(&sixteen(1, 1, 0)), expected);
     }
@@ -163,57 +124,24 @@ mod tests {
     #[test]
     fn as_much_as_the_limit_that_is_shown_and_no_more() {
         let limit = 1 << 19;
-        assert!(matches!(
-            large().plan(&sixteen(1, 0, limit)),
-            Plan::Zero {
-                len: 0x1000_0000,
-                ..
-            }
-        ));
-        assert_eq!(
-            large().ask(&sixteen(1, 0, limit + 1)),
-            refused(Sense::invalid_field(10))
-        );
-        assert!(matches!(
-            large().plan(&sixteen(1, limit, 0)),
-            Plan::Zero {
-                len: 0x1000_0000,
-                ..
-            }
-        ));
-        assert_eq!(
-            large().ask(&sixteen(1, limit - 1, 0)),
-            refused(Sense::invalid_field(10))
-        );
+        assert!(matches!(large().plan(&sixteen(1, 0, limit)), Plan::Zero { len: 0x1000_0000, .. }));
+        assert_eq!(large().ask(&sixteen(1, 0, limit + 1)), refused(Sense::invalid_field(10)));
+        assert!(matches!(large().plan(&sixteen(1, limit, 0)), Plan::Zero { len: 0x1000_0000, .. }));
+        assert_eq!(large().ask(&sixteen(1, limit - 1, 0)), refused(Sense::invalid_field(10)));
     }
 
     #[test]
     fn blocks_beyond_the_last_are_out_of_range() {
         for (lba, blocks) in [(2047, 2), (2048, 1), (2048, 0)] {
-            assert_eq!(
-                Bench::disk().ask(&sixteen(1, lba, blocks)),
-                refused(Sense::LBA_OUT_OF_RANGE)
-            );
+            assert_eq!(Bench::disk().ask(&sixteen(1, lba, blocks)), refused(Sense::LBA_OUT_OF_RANGE));
         }
     }
 
     #[test]
     fn anchoring_protection_and_unmapping_what_cannot_are_refused() {
-        assert_eq!(
-            Bench::thin_disk().ask(&sixteen(0x10, 0, 1)),
-            refused(Sense::invalid_bit(1, 4))
-        );
-        assert_eq!(
-            Bench::thin_disk().ask(&ten(0x20, 0, 1)),
-            refused(Sense::invalid_bit(1, 5))
-        );
-        assert_eq!(
-            Bench::disk().ask(&ten(0x08, 0, 1)),
-            refused(Sense::invalid_bit(1, 3))
-        );
-        assert_eq!(
-            Bench::disk().gathered(&ten(0x08, 0, 1), &[0; 512]),
-            refused(Sense::invalid_bit(1, 3))
-        );
+        assert_eq!(Bench::thin_disk().ask(&sixteen(0x10, 0, 1)), refused(Sense::invalid_bit(1, 4)));
+        assert_eq!(Bench::thin_disk().ask(&ten(0x20, 0, 1)), refused(Sense::invalid_bit(1, 5)));
+        assert_eq!(Bench::disk().ask(&ten(0x08, 0, 1)), refused(Sense::invalid_bit(1, 3)));
+        assert_eq!(Bench::disk().gathered(&ten(0x08, 0, 1), &[0; 512]), refused(Sense::invalid_bit(1, 3)));
     }
 }

@@ -26,17 +26,9 @@ const RARC: (u8, u8) = (1, 0x04);
 /// SYNC_NV: there is no non-volatile cache that it could tell from the medium.
 const SYNC_NV: (u8, u8) = (1, 0x04);
 
-/// START STOP UNIT with START, and without a power condition, disturbs nobody (SBC-3 4.17).
-const IF_STARTING: WhenReserved = AllowedIf {
-    at: 4,
-    mask: 0xF1,
-    value: 0x01,
-};
-const IF_ALLOWING: WhenReserved = AllowedIf {
-    at: 4,
-    mask: 0x03,
-    value: 0x00,
-};
+/// START STOP UNIT with START, and without a power condition, disturbs nobody (SBC-3, reservations).
+const IF_STARTING: WhenReserved = AllowedIf { at: 4, mask: 0xF1, value: 0x01 };
+const IF_ALLOWING: WhenReserved = AllowedIf { at: 4, mask: 0x03, value: 0x00 };
 
 #[rustfmt::skip]
 static ROWS: [Row; 35] = [
@@ -124,3 +116,46 @@ static ROWS: [Row; 35] = [
     // VERIFY (12)
     Row::new(&[0xAF, CHECK, X, X, X, X, X, X, X, X, 0, 0], verify::verify).ignoring(&[GROUP_10]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_each_command_is_that_of_its_group() {
+        for row in TABLE.rows() {
+            // GROUP CODE: the three high bits of an operation code.
+            let len = match row.opcode() >> 5 {
+                0 => 6,
+                1 | 2 => 10,
+                4 => 16,
+                5 => 12,
+                group => panic!("group {group} has no length"),
+            };
+            assert_eq!(row.usage.len(), len, "{:02x}", row.opcode());
+        }
+    }
+
+    #[test]
+    fn no_command_takes_control_bits() {
+        for row in TABLE.rows() {
+            assert_eq!(row.usage.last(), Some(&0), "{:02x}", row.opcode());
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_is_neither_looked_at_nor_outside_of_the_command() {
+        for row in TABLE.rows() {
+            for &(at, mask) in row.ignored {
+                let usage = row.usage[usize::from(at)];
+                assert_eq!(usage & mask, 0, "byte {at} of {:02x}", row.opcode());
+            }
+        }
+    }
+
+    #[test]
+    fn commands_with_a_parameter_list_are_those_that_gather() {
+        let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
+        assert_eq!(gathering, [0x41, 0x42, 0x93]);
+    }
+}

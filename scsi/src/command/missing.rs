@@ -1,4 +1,4 @@
-//! The commands of a logical unit that is not there (SAM-5 4.7.3, SPC-4 6.4.1).
+//! The commands of a logical unit that is not there (SPC-4, commands to an incorrect logical unit).
 
 use super::table::{Row, Table};
 use crate::primary::{inquiry, luns, request_sense};
@@ -8,17 +8,8 @@ use crate::sense::Sense;
 pub(crate) static TABLE: Table = Table::new(&ROWS, Sense::NO_SUCH_UNIT);
 
 static ROWS: [Row; 3] = [
-    Row::new(
-        &[0x03, 0x01, 0x00, 0x00, 0xFF, 0x00],
-        request_sense::of_missing,
-    )
-    .passes_attention(),
+    Row::new(&[0x03, 0x01, 0x00, 0x00, 0xFF, 0x00], request_sense::of_missing).passes_attention(),
     Row::new(&[0x12, 0x01, 0xFF, 0xFF, 0xFF, 0x00], inquiry::of_missing).passes_attention(),
-    Row::new(
-        &[
-            0xA0, 0x00, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00,
-        ],
-        luns::report,
-    )
-    .passes_attention(),
+    Row::new(&[0xA0, 0x00, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00], luns::report)
+        .passes_attention(),
 ];

@@ -25,7 +25,7 @@ pub struct Command<'a> {
     pub data_in: u32,
 }
 
-/// Task attribute (SAM-5 8.9).
+/// Task attribute (SAM-5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Attribute {
     /// None was given.

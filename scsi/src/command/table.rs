@@ -13,7 +13,7 @@ pub(crate) type Gathered = fn(&mut Asked<'_>, &[u8]) -> Result<Plan, Sense>;
 
 /// One command.
 pub(crate) struct Row {
-    /// CDB USAGE DATA (SPC-4 6.29.3): the operation code, then a one for each bit that is looked at, with the
+    /// CDB USAGE DATA (SPC-4, REPORT SUPPORTED OPERATION CODES): the operation code, then a one for each bit that is looked at, with the
     /// service action in its place. Its length is that of the CDB. A bit that is neither here nor in `ignored`
     /// makes a command invalid, so that what is reported and what is done cannot differ.
     pub(crate) usage: &'static [u8],
@@ -35,7 +35,7 @@ pub(crate) struct Row {
     pub(crate) gathered: Option<Gathered>,
 }
 
-/// SPC-2 5.5.1, the table of commands under a reservation, and SBC's own.
+/// What the tables of SPC-2 and SBC-2 say of a command that meets another initiator's reservation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WhenReserved {
     /// RESERVATION CONFLICT.
@@ -77,17 +77,11 @@ impl Row {
 
     /// Byte 1 of the usage data is a service action.
     pub(crate) const fn service_action(self) -> Row {
-        Row {
-            action: Some(self.usage[1]),
-            ..self
-        }
+        Row { action: Some(self.usage[1]), ..self }
     }
 
     pub(crate) const fn passes_attention(self) -> Row {
-        Row {
-            passes_attention: true,
-            ..self
-        }
+        Row { passes_attention: true, ..self }
     }
 
     pub(crate) const fn when_reserved(self, reserved: WhenReserved) -> Row {
@@ -95,10 +89,7 @@ impl Row {
     }
 
     pub(crate) const fn writes(self) -> Row {
-        Row {
-            writes: true,
-            ..self
-        }
+        Row { writes: true, ..self }
     }
 
     pub(crate) const fn offered(self, offered: Offered) -> Row {
@@ -110,10 +101,7 @@ impl Row {
     }
 
     pub(crate) const fn gathers(self, gathered: Gathered) -> Row {
-        Row {
-            gathered: Some(gathered),
-            ..self
-        }
+        Row { gathered: Some(gathered), ..self }
     }
 
     pub(crate) const fn opcode(&self) -> u8 {
@@ -131,9 +119,9 @@ impl Row {
         match self.reserved {
             WhenReserved::Conflicts => true,
             WhenReserved::Allowed => false,
-            WhenReserved::AllowedIf { at, mask, value } => cdb
-                .get(usize::from(at))
-                .is_none_or(|byte| byte & mask != value),
+            WhenReserved::AllowedIf { at, mask, value } => {
+                cdb.get(usize::from(at)).is_none_or(|byte| byte & mask != value)
+            }
         }
     }
 
@@ -143,16 +131,10 @@ impl Row {
     /// 5/24/00, when it is too short, or a bit is set that this command does not know; the first such bit is
     /// pointed at. NACA in the CONTROL byte is one of them: we establish no auto contingent allegiance.
     pub(crate) fn fields<'a>(&self, cdb: &'a [u8]) -> Result<&'a [u8], Sense> {
-        let cdb = cdb
-            .get(..self.usage.len())
-            .ok_or(Sense::INVALID_FIELD_IN_CDB)?;
+        let cdb = cdb.get(..self.usage.len()).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
         // All rows allow all of byte 0, which chose them, and of the service action.
         for (at, (&byte, &usage)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
-            let known = if at == 1 && self.action.is_some() {
-                SERVICE_ACTION
-            } else {
-                usage
-            };
+            let known = if at == 1 && self.action.is_some() { SERVICE_ACTION } else { usage };
             let unknown = byte & !known;
             if unknown != 0 {
                 self.unless_ignored(at, unknown)?;
@@ -163,18 +145,12 @@ impl Row {
 
     #[cold]
     fn unless_ignored(&self, at: usize, unknown: u8) -> Result<(), Sense> {
-        let ignored = self
-            .ignored
-            .iter()
-            .filter(|(byte, _)| usize::from(*byte) == at);
+        let ignored = self.ignored.iter().filter(|(byte, _)| usize::from(*byte) == at);
         let wrong = ignored.fold(unknown, |left, (_, mask)| left & !mask);
         if wrong == 0 {
             return Ok(());
         }
-        Err(Sense::invalid_bit(
-            at as u16,
-            7 - wrong.leading_zeros() as u8,
-        ))
+        Err(Sense::invalid_bit(at as u16, 7 - wrong.leading_zeros() as u8))
     }
 }
 
@@ -218,11 +194,7 @@ impl Table {
             }
             at += 1;
         }
-        Table {
-            rows,
-            first,
-            unknown,
-        }
+        Table { rows, first, unknown }
     }
 
     /// All rows, in order.
@@ -253,16 +225,8 @@ impl Table {
             return Err(self.unknown);
         }
         let row = &self.rows[usize::from(place)];
-        let row = if row.action.is_some() {
-            self.find_action(cdb, opcode)?
-        } else {
-            row
-        };
-        if row.is_offered(medium) {
-            Ok(row)
-        } else {
-            Err(self.unknown)
-        }
+        let row = if row.action.is_some() { self.find_action(cdb, opcode)? } else { row };
+        if row.is_offered(medium) { Ok(row) } else { Err(self.unknown) }
     }
 
     fn find_action(&self, cdb: &[u8], opcode: u8) -> Result<&'static Row, Sense> {
@@ -281,11 +245,7 @@ mod tests {
     }
 
     static ROWS: [Row; 4] = [
-        Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[
-            (1, 0x80),
-            (1, 0x40),
-            (4, 0xFF),
-        ]),
+        Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[(1, 0x80), (1, 0x40), (4, 0xFF)]),
         Row::new(&[0x20, 0x01, 0, 0, 0, 0], nothing).service_action(),
         Row::new(&[0x20, 0x02, 0, 0, 0, 0, 0, 0], nothing).service_action(),
         Row::new(&[0xFF, 0, 0, 0, 0, 0], nothing).offered(Offered::WithUnmap),
@@ -309,10 +269,7 @@ mod tests {
 
     #[test]
     fn a_command_that_the_medium_does_not_have_is_unknown() {
-        assert_eq!(
-            TABLE.find(&[0xFF], &medium()).err(),
-            Some(Sense::INVALID_OPCODE)
-        );
+        assert_eq!(TABLE.find(&[0xFF], &medium()).err(), Some(Sense::INVALID_OPCODE));
     }
 
     #[test]
@@ -320,31 +277,14 @@ mod tests {
         let fields = |cdb: &[u8]| ROWS[0].fields(cdb).map(<[u8]>::len);
         assert_eq!(fields(&[0x10, 0x03, 0xF0, 0, 0, 0, 0xAA]), Ok(6));
         assert_eq!(fields(&[0x10, 0xC3, 0, 0, 0x11, 0]), Ok(6));
-        assert_eq!(
-            fields(&[0x10, 0xE0, 0, 0, 0, 0]),
-            Err(Sense::invalid_bit(1, 5))
-        );
-        assert_eq!(
-            fields(&[0x10, 0, 0x0C, 0, 0, 0]),
-            Err(Sense::invalid_bit(2, 3))
-        );
-        assert_eq!(
-            fields(&[0x10, 0, 0, 0, 0, 0x04]),
-            Err(Sense::invalid_bit(5, 2))
-        );
+        assert_eq!(fields(&[0x10, 0xE0, 0, 0, 0, 0]), Err(Sense::invalid_bit(1, 5)));
+        assert_eq!(fields(&[0x10, 0, 0x0C, 0, 0, 0]), Err(Sense::invalid_bit(2, 3)));
+        assert_eq!(fields(&[0x10, 0, 0, 0, 0, 0x04]), Err(Sense::invalid_bit(5, 2)));
     }
 
     #[test]
     fn a_descriptor_block_that_is_too_short_is_invalid() {
-        assert_eq!(
-            ROWS[2].fields(&[0x20, 2, 0, 0, 0, 0, 0]),
-            Err(Sense::INVALID_FIELD_IN_CDB)
-        );
-        assert_eq!(
-            ROWS[2]
-                .fields(&[0x20, 2, 0, 0, 0, 0, 0, 0])
-                .map(<[u8]>::len),
-            Ok(8)
-        );
+        assert_eq!(ROWS[2].fields(&[0x20, 2, 0, 0, 0, 0, 0]), Err(Sense::INVALID_FIELD_IN_CDB));
+        assert_eq!(ROWS[2].fields(&[0x20, 2, 0, 0, 0, 0, 0, 0]).map(<[u8]>::len), Ok(8));
     }
 }

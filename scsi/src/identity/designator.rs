@@ -1,4 +1,4 @@
-//! Names of a logical unit in the device identification page (SPC-4 7.8.6).
+//! Names of a logical unit in the device identification page (SPC-4).
 
 use super::{Ascii, BadIdentity};
 use serde::{Deserialize, Serialize};
@@ -36,11 +36,9 @@ impl Designator {
         match self {
             Designator::Naa(naa) => descriptor(CodeSet::Binary, 0x03, naa.as_bytes()),
             Designator::Eui64(name) => descriptor(CodeSet::Binary, 0x02, name),
-            Designator::T10 { vendor, id } => descriptor(
-                CodeSet::Ascii,
-                0x01,
-                &[vendor.as_bytes(), id.as_str().as_bytes()].concat(),
-            ),
+            Designator::T10 { vendor, id } => {
+                descriptor(CodeSet::Ascii, 0x01, &[vendor.as_bytes(), id.as_str().as_bytes()].concat())
+            }
         }
     }
 }
@@ -68,10 +66,7 @@ impl Naa {
             (Some(2 | 3 | 5), 8) | (Some(6), 16) => {
                 let mut bytes = [0; 16];
                 bytes[..name.len()].copy_from_slice(name);
-                Ok(Naa {
-                    bytes,
-                    len: name.len() as u8,
-                })
+                Ok(Naa { bytes, len: name.len() as u8 })
             }
             _ => Err(BadIdentity::NotNaa),
         }
@@ -116,16 +111,10 @@ impl std::str::FromStr for Designator {
         let (form, name) = text.split_once('.').ok_or(BadIdentity::NotDesignator)?;
         match form {
             "naa" => Naa::new(&hex(name)?).map(Designator::Naa),
-            "eui" => hex(name)?
-                .try_into()
-                .map(Designator::Eui64)
-                .map_err(|_| BadIdentity::NotDesignator),
+            "eui" => hex(name)?.try_into().map(Designator::Eui64).map_err(|_| BadIdentity::NotDesignator),
             "t10" => {
                 let (vendor, id) = name.split_at_checked(8).ok_or(BadIdentity::NotDesignator)?;
-                Ok(Designator::T10 {
-                    vendor: Ascii::new(vendor)?,
-                    id: Ascii::new(id)?,
-                })
+                Ok(Designator::T10 { vendor: Ascii::new(vendor)?, id: Ascii::new(id)? })
             }
             _ => Err(BadIdentity::NotDesignator),
         }
@@ -147,15 +136,11 @@ impl From<Designator> for String {
 }
 
 fn hex(text: &str) -> Result<Vec<u8>, BadIdentity> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).map(|value| value as u8))
-        .collect();
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
     match digits {
-        Some(digits) if digits.len() % 2 == 0 => Ok(digits
-            .chunks_exact(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()),
+        Some(digits) if digits.len() % 2 == 0 => {
+            Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+        }
         _ => Err(BadIdentity::NotDesignator),
     }
 }
@@ -167,14 +152,8 @@ mod tests {
     #[test]
     fn descriptors_have_code_set_type_and_length_before_the_name() {
         let naa = Designator::Naa(Naa::local(u64::MAX));
-        assert_eq!(
-            naa.descriptor(),
-            [1, 3, 0, 8, 0x3F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]
-        );
-        assert_eq!(
-            Designator::Eui64([7; 8]).descriptor(),
-            [1, 2, 0, 8, 7, 7, 7, 7, 7, 7, 7, 7]
-        );
+        assert_eq!(naa.descriptor(), [1, 3, 0, 8, 0x3F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        assert_eq!(Designator::Eui64([7; 8]).descriptor(), [1, 2, 0, 8, 7, 7, 7, 7, 7, 7, 7, 7]);
         let t10: Designator = "t10.FERRITE abc".parse().unwrap();
         assert_eq!(t10.descriptor(), b"\x02\x01\x00\x0bFERRITE abc");
     }
@@ -203,10 +182,7 @@ mod tests {
             ("naa.50000000000000zz", BadIdentity::NotDesignator),
             ("eui.00", BadIdentity::NotDesignator),
             ("t10.short", BadIdentity::NotDesignator),
-            (
-                "t10.FERRITE 123456789012345678901234567890123",
-                BadIdentity::TooLong { max: 32 },
-            ),
+            ("t10.FERRITE 123456789012345678901234567890123", BadIdentity::TooLong { max: 32 }),
             ("iqn.x", BadIdentity::NotDesignator),
             ("", BadIdentity::NotDesignator),
         ] {

@@ -1,11 +1,14 @@
 //! Who a logical unit is: the names by which initiators know it again, which must never change.
 
 mod designator;
+mod text;
 
 pub use designator::{Designator, Naa};
+pub use text::Ascii;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use text::printable;
 
 /// Everything that tells one disk from another.
 ///
@@ -58,19 +61,13 @@ impl Identity {
     /// hash in hex, so that people see what belongs together.
     ///
     /// The NAA designator is of the *locally assigned* form (NAA 3h). The forms 2h, 5h and 6h begin with a company
-    /// id that IEEE has assigned to whoever makes the name (SPC-4 7.8.6.6), and this project owns none: a borrowed
+    /// id that IEEE has assigned to whoever makes the name (SPC-4, NAA designator format), and this project owns none: a borrowed
     /// or invented one would name a disk of somebody else. 3h has no company id; its 60 bits only have to be unique
     /// among the disks that meet, and of a million hashed names two meet with a chance of one in two million.
     /// The owner of a company id can give NAA 6h names by [`Identity::with_designators`].
     pub fn derive(unique: &str) -> Identity {
-        let digest = Sha256::new()
-            .chain_update(b"ferrite logical unit\0")
-            .chain_update(unique)
-            .finalize();
-        let hex: String = digest[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = Sha256::new().chain_update(b"ferrite logical unit\0").chain_update(unique).finalize();
+        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let mut value = [0; 8];
         value.copy_from_slice(&digest[..8]);
         Identity {
@@ -80,10 +77,7 @@ impl Identity {
             revision: Ascii::cut(REVISION),
             designators: vec![
                 Designator::Naa(Naa::local(u64::from_be_bytes(value))),
-                Designator::T10 {
-                    vendor: Ascii::cut("FERRITE"),
-                    id: Ascii::cut(&hex),
-                },
+                Designator::T10 { vendor: Ascii::cut("FERRITE"), id: Ascii::cut(&hex) },
             ],
             serial: hex,
         }
@@ -100,15 +94,10 @@ impl Identity {
             IetRelease::V1_4_20 => 32,
         };
         let mut padded = [0; 16];
-        let place = padded
-            .get_mut(..scsi_id.len())
-            .ok_or(BadIdentity::TooLong { max: 16 })?;
+        let place = padded.get_mut(..scsi_id.len()).ok_or(BadIdentity::TooLong { max: 16 })?;
         place.copy_from_slice(scsi_id);
         Ok(Identity {
-            profile: Profile::Iet {
-                release,
-                scsi_id: padded,
-            },
+            profile: Profile::Iet { release, scsi_id: padded },
             vendor: Ascii::cut("IET"),
             product: Ascii::cut("VIRTUAL-DISK"),
             revision: Ascii::cut("0"),
@@ -122,10 +111,7 @@ impl Identity {
     /// # Errors
     /// [`BadIdentity`], as of every text here: too long, or not printable ASCII.
     pub fn with_vendor(self, vendor: &str) -> Result<Identity, BadIdentity> {
-        Ok(Identity {
-            vendor: Ascii::new(vendor)?,
-            ..self
-        })
+        Ok(Identity { vendor: Ascii::new(vendor)?, ..self })
     }
 
     /// With another PRODUCT IDENTIFICATION (at most 16 characters).
@@ -133,10 +119,7 @@ impl Identity {
     /// # Errors
     /// [`BadIdentity`]
     pub fn with_product(self, product: &str) -> Result<Identity, BadIdentity> {
-        Ok(Identity {
-            product: Ascii::new(product)?,
-            ..self
-        })
+        Ok(Identity { product: Ascii::new(product)?, ..self })
     }
 
     /// With another PRODUCT REVISION LEVEL (at most 4 characters).
@@ -144,10 +127,7 @@ impl Identity {
     /// # Errors
     /// [`BadIdentity`]
     pub fn with_revision(self, revision: &str) -> Result<Identity, BadIdentity> {
-        Ok(Identity {
-            revision: Ascii::new(revision)?,
-            ..self
-        })
+        Ok(Identity { revision: Ascii::new(revision)?, ..self })
     }
 
     /// With another PRODUCT SERIAL NUMBER (at most [`Identity::SERIAL_MAX`] characters).
@@ -155,10 +135,7 @@ impl Identity {
     /// # Errors
     /// [`BadIdentity`]
     pub fn with_serial(self, serial: &str) -> Result<Identity, BadIdentity> {
-        Ok(Identity {
-            serial: printable(serial, Identity::SERIAL_MAX)?.to_owned(),
-            ..self
-        })
+        Ok(Identity { serial: printable(serial, Identity::SERIAL_MAX)?.to_owned(), ..self })
     }
 
     /// With these names of the unit instead of the derived ones.
@@ -169,10 +146,7 @@ impl Identity {
         if designators.is_empty() || designators.len() > Identity::DESIGNATORS_MAX {
             return Err(BadIdentity::Designators);
         }
-        Ok(Identity {
-            designators,
-            ..self
-        })
+        Ok(Identity { designators, ..self })
     }
 
     /// Which shape INQUIRY data has.
@@ -206,68 +180,6 @@ impl Identity {
     }
 }
 
-/// Printable ASCII of at most `N` characters, padded with spaces as SPC-4 4.3.1 wants it: left-aligned.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Ascii<const N: usize>([u8; N]);
-
-impl<const N: usize> Ascii<N> {
-    /// `text`, padded.
-    ///
-    /// # Errors
-    /// [`BadIdentity`], when it is too long or not printable ASCII.
-    pub fn new(text: &str) -> Result<Self, BadIdentity> {
-        printable(text, N).map(Ascii::cut)
-    }
-
-    /// All `N` bytes.
-    pub fn as_bytes(&self) -> &[u8; N] {
-        &self.0
-    }
-
-    /// Without the padding.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0)
-            .expect("checked to be ASCII")
-            .trim_end_matches(' ')
-    }
-
-    /// As much of a text that is known to be printable as fits.
-    fn cut(text: &str) -> Self {
-        let mut bytes = [b' '; N];
-        for (byte, letter) in bytes.iter_mut().zip(text.bytes()) {
-            *byte = letter;
-        }
-        Ascii(bytes)
-    }
-}
-
-impl<const N: usize> std::fmt::Debug for Ascii<N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl<const N: usize> std::fmt::Display for Ascii<N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl<const N: usize> TryFrom<String> for Ascii<N> {
-    type Error = BadIdentity;
-
-    fn try_from(text: String) -> Result<Self, BadIdentity> {
-        Ascii::new(&text)
-    }
-}
-
-impl<const N: usize> From<Ascii<N>> for String {
-    fn from(text: Ascii<N>) -> String {
-        text.as_str().to_owned()
-    }
-}
-
 /// Why something cannot be the name of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadIdentity {
@@ -291,16 +203,9 @@ impl std::fmt::Display for BadIdentity {
         match self {
             BadIdentity::TooLong { max } => write!(f, "longer than {max} characters"),
             BadIdentity::NotPrintable => write!(f, "not printable ASCII"),
-            BadIdentity::Designators => write!(
-                f,
-                "a unit has 1 to {} designators",
-                Identity::DESIGNATORS_MAX
-            ),
+            BadIdentity::Designators => write!(f, "a unit has 1 to {} designators", Identity::DESIGNATORS_MAX),
             BadIdentity::NotNaa => {
-                write!(
-                    f,
-                    "an NAA name is 8 bytes that begin with 2, 3 or 5, or 16 bytes that begin with 6"
-                )
+                write!(f, "an NAA name is 8 bytes that begin with 2, 3 or 5, or 16 bytes that begin with 6")
             }
             BadIdentity::NotDesignator => {
                 write!(f, "not a name like naa.6..., eui.... or t10.VENDOR...")
@@ -312,21 +217,7 @@ impl std::fmt::Display for BadIdentity {
 impl std::error::Error for BadIdentity {}
 
 /// Major and minor version of this crate: what four characters can say of it.
-const REVISION: &str = concat!(
-    env!("CARGO_PKG_VERSION_MAJOR"),
-    ".",
-    env!("CARGO_PKG_VERSION_MINOR")
-);
-
-fn printable(text: &str, max: usize) -> Result<&str, BadIdentity> {
-    if !text.bytes().all(|letter| (b' '..=b'~').contains(&letter)) {
-        return Err(BadIdentity::NotPrintable);
-    }
-    if text.len() > max {
-        return Err(BadIdentity::TooLong { max });
-    }
-    Ok(text)
-}
+const REVISION: &str = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
 
 #[cfg(test)]
 mod tests {
@@ -337,73 +228,31 @@ mod tests {
         let identity = Identity::derive("uuid:6a1f0c8e");
         // These bytes are a contract with every initiator that has ever seen such a disk.
         assert_eq!(identity.serial(), "961b901657db97720638bb5ca2fec950");
-        assert_eq!(
-            identity.designators()[0].to_string(),
-            "naa.361b901657db9772"
-        );
-        assert_eq!(
-            identity.designators()[1].to_string(),
-            "t10.FERRITE 961b901657db97720638bb5ca2fec950"
-        );
-        assert_eq!(
-            identity.designators()[0].to_string()[5..],
-            identity.serial()[1..16]
-        );
+        assert_eq!(identity.designators()[0].to_string(), "naa.361b901657db9772");
+        assert_eq!(identity.designators()[1].to_string(), "t10.FERRITE 961b901657db97720638bb5ca2fec950");
+        assert_eq!(identity.designators()[0].to_string()[5..], identity.serial()[1..16]);
     }
 
     #[test]
     fn different_names_have_nothing_in_common() {
         let (one, other) = (Identity::derive("a"), Identity::derive("b"));
         assert_ne!(one.serial(), other.serial());
-        assert!(
-            one.designators()
-                .iter()
-                .zip(other.designators())
-                .all(|(one, other)| one != other)
-        );
-    }
-
-    #[test]
-    fn texts_are_padded_with_spaces_and_bounded() {
-        assert_eq!(Ascii::<8>::new("IET").unwrap().as_bytes(), b"IET     ");
-        assert_eq!(Ascii::<8>::new("12345678").unwrap().as_str(), "12345678");
-        assert_eq!(
-            Ascii::<8>::new("123456789"),
-            Err(BadIdentity::TooLong { max: 8 })
-        );
-        assert_eq!(Ascii::<8>::new("a\tb"), Err(BadIdentity::NotPrintable));
-        assert_eq!(Ascii::<8>::new("é"), Err(BadIdentity::NotPrintable));
+        assert!(one.designators().iter().zip(other.designators()).all(|(one, other)| one != other));
     }
 
     #[test]
     fn serials_are_bounded() {
         let longest = "x".repeat(Identity::SERIAL_MAX);
-        assert_eq!(
-            Identity::derive("a")
-                .with_serial(&longest)
-                .unwrap()
-                .serial(),
-            longest
-        );
+        assert_eq!(Identity::derive("a").with_serial(&longest).unwrap().serial(), longest);
         let one_past = "x".repeat(Identity::SERIAL_MAX + 1);
-        assert_eq!(
-            Identity::derive("a").with_serial(&one_past),
-            Err(BadIdentity::TooLong { max: 64 })
-        );
+        assert_eq!(Identity::derive("a").with_serial(&one_past), Err(BadIdentity::TooLong { max: 64 }));
     }
 
     #[test]
     fn designators_are_at_least_one_and_bounded() {
         let some = |count| vec![Designator::Naa(Naa::local(1)); count];
-        assert_eq!(
-            Identity::derive("a").with_designators(some(0)),
-            Err(BadIdentity::Designators)
-        );
-        assert!(
-            Identity::derive("a")
-                .with_designators(some(Identity::DESIGNATORS_MAX))
-                .is_ok()
-        );
+        assert_eq!(Identity::derive("a").with_designators(some(0)), Err(BadIdentity::Designators));
+        assert!(Identity::derive("a").with_designators(some(Identity::DESIGNATORS_MAX)).is_ok());
         let one_past = Identity::derive("a").with_designators(some(Identity::DESIGNATORS_MAX + 1));
         assert_eq!(one_past, Err(BadIdentity::Designators));
     }
@@ -412,24 +261,15 @@ mod tests {
     fn an_imported_disk_has_the_bounds_of_the_release_it_comes_from() {
         let long = "x".repeat(17);
         assert!(Identity::iet(IetRelease::V0_4_15, b"0123456789abcdef", &long[1..]).is_ok());
-        assert_eq!(
-            Identity::iet(IetRelease::V0_4_15, b"", &long),
-            Err(BadIdentity::TooLong { max: 16 })
-        );
-        assert_eq!(
-            Identity::iet(IetRelease::V0_4_15, long.as_bytes(), ""),
-            Err(BadIdentity::TooLong { max: 16 })
-        );
+        assert_eq!(Identity::iet(IetRelease::V0_4_15, b"", &long), Err(BadIdentity::TooLong { max: 16 }));
+        assert_eq!(Identity::iet(IetRelease::V0_4_15, long.as_bytes(), ""), Err(BadIdentity::TooLong { max: 16 }));
         assert!(Identity::iet(IetRelease::V1_4_20, b"", &"x".repeat(32)).is_ok());
         assert!(Identity::iet(IetRelease::V1_4_20, b"", &"x".repeat(33)).is_err());
     }
 
     #[test]
     fn an_identity_survives_being_written_down() {
-        for identity in [
-            Identity::derive("a"),
-            Identity::iet(IetRelease::V1_4_20, b"id", "serial").unwrap(),
-        ] {
+        for identity in [Identity::derive("a"), Identity::iet(IetRelease::V1_4_20, b"id", "serial").unwrap()] {
             let text = serde_json::to_string(&identity).unwrap();
             assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), identity);
         }

@@ -1,4 +1,4 @@
-//! Pages B0h, B1h, B2h: limits, characteristics and provisioning of a disk (SBC-3 6.6).
+//! Pages B0h, B1h, B2h: limits, characteristics and provisioning of a disk (SBC-3).
 
 use crate::command::Asked;
 use crate::medium::{Provisioning, Rotation};
@@ -8,8 +8,7 @@ pub(crate) fn limits(asked: &Asked<'_>) -> Vec<u8> {
     const UGAVALID: u32 = 1 << 31;
     let medium = asked.unit.medium();
     let mut body = vec![0; 0x3C];
-    let mut put =
-        |at: usize, value: &[u8]| body[at - 4..at - 4 + value.len()].copy_from_slice(value);
+    let mut put = |at: usize, value: &[u8]| body[at - 4..at - 4 + value.len()].copy_from_slice(value);
     put(6, &medium.optimal_granularity.to_be_bytes());
     put(8, &medium.transfer_max().to_be_bytes());
     put(12, &medium.transfer_optimal().to_be_bytes());
@@ -106,9 +105,7 @@ mod tests {
 
     #[test]
     fn characteristics_tell_what_turns() {
-        let rate = |rotation| {
-            Bench::with(|medium| Medium { rotation, ..medium }).data(&vpd(0xB1))[4..6].to_vec()
-        };
+        let rate = |rotation| Bench::with(|medium| Medium { rotation, ..medium }).data(&vpd(0xB1))[4..6].to_vec();
         assert_eq!(rate(Rotation::Unknown), [0, 0]);
         assert_eq!(rate(Rotation::Solid), [0, 1]);
         assert_eq!(rate(Rotation::Rpm(7200)), [0x1C, 0x20]);
@@ -120,32 +117,14 @@ mod tests {
 
     #[test]
     fn provisioning_is_claimed_only_with_unmap() {
-        let page = |provisioning, unmap| {
-            Bench::with(|medium| Medium {
-                provisioning,
-                unmap,
-                ..medium
-            })
-            .data(&vpd(0xB2))
-        };
+        let page =
+            |provisioning, unmap| Bench::with(|medium| Medium { provisioning, unmap, ..medium }).data(&vpd(0xB2));
         let limits = |reads_zero| {
-            Some(UnmapLimits {
-                max_blocks: 1,
-                max_descriptors: 1,
-                granularity: 0,
-                alignment: 0,
-                reads_zero,
-            })
+            Some(UnmapLimits { max_blocks: 1, max_descriptors: 1, granularity: 0, alignment: 0, reads_zero })
         };
         assert_eq!(page(Provisioning::Full, None), [0, 0xB2, 0, 4, 0, 0, 0, 0]);
         assert_eq!(page(Provisioning::Thin, None), [0, 0xB2, 0, 4, 0, 0, 0, 0]);
-        assert_eq!(
-            page(Provisioning::Thin, limits(true)),
-            [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]
-        );
-        assert_eq!(
-            page(Provisioning::Full, limits(false)),
-            [0, 0xB2, 0, 4, 0, 0xE0, 1, 0]
-        );
+        assert_eq!(page(Provisioning::Thin, limits(true)), [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]);
+        assert_eq!(page(Provisioning::Full, limits(false)), [0, 0xB2, 0, 4, 0, 0xE0, 1, 0]);
     }
 }

@@ -1,39 +1,19 @@
-//! Page 83h, device identification: all the names of a unit, its port, and its target (SPC-4 7.8.6).
+//! Page 83h, device identification: all the names of a unit, its port, and its target (SPC-4, device
+//! identification page).
 
 use crate::command::Asked;
 use crate::identity::Profile;
 
 /// The unit's own names first, then those of the port and of the target device.
 pub(crate) fn standard(asked: &Asked<'_>) -> Vec<u8> {
-    let mut page: Vec<u8> = asked
-        .unit
-        .identity()
-        .designators()
-        .iter()
-        .flat_map(|designator| designator.descriptor())
-        .collect();
+    let mut page: Vec<u8> =
+        asked.unit.identity().designators().iter().flat_map(|designator| designator.descriptor()).collect();
     let port = asked.port;
     let port_name = format!("{},t,0x{:04x}", port.target, asked.nexus.id().portal_group);
-    page.extend(of_target(
-        CodeSet::Binary,
-        PORT | RELATIVE_TARGET_PORT,
-        &wide(port.relative_port),
-    ));
-    page.extend(of_target(
-        CodeSet::Binary,
-        PORT | TARGET_PORT_GROUP,
-        &wide(port.group),
-    ));
-    page.extend(of_target(
-        CodeSet::Utf8,
-        PORT | SCSI_NAME_STRING,
-        &name_string(&port_name),
-    ));
-    page.extend(of_target(
-        CodeSet::Utf8,
-        DEVICE | SCSI_NAME_STRING,
-        &name_string(&port.target),
-    ));
+    page.extend(of_target(CodeSet::Binary, PORT | RELATIVE_TARGET_PORT, &wide(port.relative_port)));
+    page.extend(of_target(CodeSet::Binary, PORT | TARGET_PORT_GROUP, &wide(port.group)));
+    page.extend(of_target(CodeSet::Utf8, PORT | SCSI_NAME_STRING, &name_string(&port_name)));
+    page.extend(of_target(CodeSet::Utf8, DEVICE | SCSI_NAME_STRING, &name_string(&port.target)));
     page
 }
 
@@ -76,7 +56,7 @@ fn wide(number: u16) -> [u8; 4] {
     u32::from(number).to_be_bytes()
 }
 
-/// SPC-4 7.8.6.11: ends with NUL, filled with NUL to a multiple of four, at most 252 bytes. iSCSI names end at 223
+/// SPC-4, SCSI name string designator: ends with NUL, filled with NUL to a multiple of four, at most 252 bytes. iSCSI names end at 223
 /// bytes and leave room for the port; a longer one is cut, for it is not our place to refuse it.
 fn name_string(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
@@ -99,9 +79,7 @@ mod tests {
     #[test]
     fn the_unit_has_its_own_names_and_those_of_port_and_target() {
         let naa = Designator::Naa(Naa::new(&[0x3A, 0xBC, 0xDE, 0xF0, 1, 2, 3, 4]).unwrap());
-        let identity = Identity::derive("a")
-            .with_designators(vec![naa, "t10.FERRITE id".parse().unwrap()])
-            .unwrap();
+        let identity = Identity::derive("a").with_designators(vec![naa, "t10.FERRITE id".parse().unwrap()]).unwrap();
         let mut bench = Bench::of(identity);
         bench.port.target = "iqn.2026-11.com.example:demo".into();
         (bench.port.relative_port, bench.port.group) = (3, 0x0102);
@@ -121,11 +99,10 @@ mod tests {
     #[test]
     fn a_disk_taken_over_has_one_designator_with_the_sixteen_bytes_it_had() {
         let scsi_id = [2, 0, 0, 0, 9, 0x11, 0, 0, 0x0D, 0, 0, 0];
-        let identity =
-            Identity::iet(IetRelease::V0_4_15, &[&[0; 4][..], &scsi_id].concat(), "").unwrap();
+        let identity = Identity::iet(IetRelease::V0_4_15, &[&[0; 4][..], &scsi_id].concat(), "").unwrap();
         let golden = [
-            0x00, 0x83, 0x00, 0x1C, 0x01, 0x01, 0x00, 0x18, 0x49, 0x45, 0x54, 0, 0, 0, 0, 0, 0, 0,
-            0, 0, 2, 0, 0, 0, 9, 0x11, 0, 0, 0x0D, 0, 0, 0,
+            0x00, 0x83, 0x00, 0x1C, 0x01, 0x01, 0x00, 0x18, 0x49, 0x45, 0x54, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 9,
+            0x11, 0, 0, 0x0D, 0, 0, 0,
         ];
         assert_eq!(Bench::of(identity).ask(&PAGE_83), good(&golden));
     }

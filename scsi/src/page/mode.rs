@@ -1,4 +1,4 @@
-//! Mode pages: how the unit is set, none of which can be changed from outside (SPC-4 7.5, SBC-3 6.5).
+//! Mode pages: how the unit is set, none of which can be changed from outside (SPC-4 and SBC-3, mode parameters).
 
 use crate::medium::Medium;
 
@@ -17,8 +17,7 @@ pub(crate) enum Control {
 /// page, subpage FFh every subpage.
 pub(crate) fn pages(medium: &Medium, control: Control, page: u8, subpage: u8) -> Option<Vec<u8>> {
     let wanted = |row: &&ModePage| {
-        (page == EVERY_PAGE || page == row.page)
-            && (subpage == EVERY_SUBPAGE || subpage == row.subpage)
+        (page == EVERY_PAGE || page == row.page) && (subpage == EVERY_SUBPAGE || subpage == row.subpage)
     };
     let mut found = PAGES.iter().filter(wanted).peekable();
     found.peek()?;
@@ -40,37 +39,12 @@ struct ModePage {
 /// In ascending order, with page 3Fh's order in mind: subpages after their page.
 static PAGES: [ModePage; 5] = [
     // READ-WRITE ERROR RECOVERY: errors are the disk's to recover from, and are reported.
-    ModePage {
-        page: 0x01,
-        subpage: 0x00,
-        len: 0x0A,
-        set: |_, _| {},
-    },
-    ModePage {
-        page: 0x08,
-        subpage: 0x00,
-        len: 0x12,
-        set: caching,
-    },
-    ModePage {
-        page: 0x0A,
-        subpage: 0x00,
-        len: 0x0A,
-        set: control,
-    },
+    ModePage { page: 0x01, subpage: 0x00, len: 0x0A, set: |_, _| {} },
+    ModePage { page: 0x08, subpage: 0x00, len: 0x12, set: caching },
+    ModePage { page: 0x0A, subpage: 0x00, len: 0x0A, set: control },
     // CONTROL EXTENSION: nothing of it.
-    ModePage {
-        page: 0x0A,
-        subpage: 0x01,
-        len: 0x1C,
-        set: |_, _| {},
-    },
-    ModePage {
-        page: 0x1C,
-        subpage: 0x00,
-        len: 0x0A,
-        set: informational_exceptions,
-    },
+    ModePage { page: 0x0A, subpage: 0x01, len: 0x1C, set: |_, _| {} },
+    ModePage { page: 0x1C, subpage: 0x00, len: 0x0A, set: informational_exceptions },
 ];
 
 /// A volatile write cache, or none (WCE).
@@ -125,9 +99,7 @@ mod tests {
     use super::*;
 
     const RECOVERY: [u8; 12] = [0x01, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    const CACHING: [u8; 20] = [
-        0x08, 0x12, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    const CACHING: [u8; 20] = [0x08, 0x12, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     const CONTROL: [u8; 12] = [0x0A, 0x0A, 0, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0];
     const EXCEPTIONS: [u8; 12] = [0x1C, 0x0A, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -138,10 +110,7 @@ mod tests {
     }
 
     fn ask(control: Control, page: u8, subpage: u8) -> Option<Vec<u8>> {
-        let medium = Medium {
-            write_cache: true,
-            ..Medium::new(512, 1).unwrap()
-        };
+        let medium = Medium { write_cache: true, ..Medium::new(512, 1).unwrap() };
         pages(&medium, control, page, subpage)
     }
 
@@ -151,10 +120,7 @@ mod tests {
             assert_eq!(ask(Control::Current, golden[0], 0).unwrap(), golden);
             assert_eq!(ask(Control::Default, golden[0], 0).unwrap(), golden);
         }
-        assert_eq!(
-            ask(Control::Current, 0x0A, 0x01).unwrap(),
-            control_extension()
-        );
+        assert_eq!(ask(Control::Current, 0x0A, 0x01).unwrap(), control_extension());
     }
 
     #[test]
@@ -176,14 +142,7 @@ mod tests {
     fn all_pages_come_without_subpages_unless_those_are_asked_for() {
         let without = [&RECOVERY[..], &CACHING, &CONTROL, &EXCEPTIONS].concat();
         assert_eq!(ask(Control::Current, 0x3F, 0).unwrap(), without);
-        let with = [
-            &RECOVERY[..],
-            &CACHING,
-            &CONTROL,
-            &control_extension(),
-            &EXCEPTIONS,
-        ]
-        .concat();
+        let with = [&RECOVERY[..], &CACHING, &CONTROL, &control_extension(), &EXCEPTIONS].concat();
         assert_eq!(ask(Control::Current, 0x3F, 0xFF).unwrap(), with);
         let of_control = [&CONTROL[..], &control_extension()].concat();
         assert_eq!(ask(Control::Current, 0x0A, 0xFF).unwrap(), of_control);

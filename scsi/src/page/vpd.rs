@@ -1,4 +1,4 @@
-//! Vital product data: which pages are there, and the small ones (SPC-4 7.8).
+//! Vital product data: which pages are there, and the small ones (SPC-4, vital product data parameters).
 
 use super::{block, designation};
 use crate::command::Asked;
@@ -30,11 +30,7 @@ static STANDARD: [(u8, Body); 7] = [
 ];
 
 /// The old target had no more, and its initiators must not see more.
-static IET: [(u8, Body); 3] = [
-    (0x00, supported),
-    (0x80, iet_serial),
-    (0x83, designation::iet),
-];
+static IET: [(u8, Body); 3] = [(0x00, supported), (0x80, iet_serial), (0x83, designation::iet)];
 
 fn of_profile(profile: Profile) -> &'static [(u8, Body)] {
     match profile {
@@ -45,10 +41,7 @@ fn of_profile(profile: Profile) -> &'static [(u8, Body)] {
 
 /// 00h SUPPORTED VPD PAGES.
 fn supported(asked: &Asked<'_>) -> Vec<u8> {
-    of_profile(asked.unit.identity().profile())
-        .iter()
-        .map(|(code, _)| *code)
-        .collect()
+    of_profile(asked.unit.identity().profile()).iter().map(|(code, _)| *code).collect()
 }
 
 /// 80h UNIT SERIAL NUMBER.
@@ -77,11 +70,7 @@ fn extended_inquiry(asked: &Asked<'_>) -> Vec<u8> {
     const V_SUP: u8 = 0x01;
     let mut body = vec![0; 0x3C];
     body[1] = SIMPSUP;
-    body[2] = if asked.unit.medium().write_cache {
-        V_SUP
-    } else {
-        0
-    };
+    body[2] = if asked.unit.medium().write_cache { V_SUP } else { 0 };
     body
 }
 
@@ -105,20 +94,14 @@ mod tests {
             assert_eq!((page[1], page.len()), (code, 4 + usize::from(page[3])));
         }
         for code in (0..=255).filter(|code| !golden[4..].contains(code)) {
-            assert_eq!(
-                Bench::disk().ask(&vpd(code)),
-                refused(Sense::invalid_field(2))
-            );
+            assert_eq!(Bench::disk().ask(&vpd(code)), refused(Sense::invalid_field(2)));
         }
     }
 
     #[test]
     fn page_80_is_the_serial_number() {
         let identity = Identity::derive("a").with_serial("SN-1").unwrap();
-        assert_eq!(
-            Bench::of(identity).ask(&vpd(0x80)),
-            good(b"\0\x80\0\x04SN-1")
-        );
+        assert_eq!(Bench::of(identity).ask(&vpd(0x80)), good(b"\0\x80\0\x04SN-1"));
     }
 
     #[test]
@@ -127,19 +110,13 @@ mod tests {
         golden[..7].copy_from_slice(&[0, 0x86, 0, 0x3C, 0, 0x01, 0]);
         assert_eq!(Bench::disk().ask(&vpd(0x86)), good(&golden));
         golden[6] = 0x01;
-        let mut cached = Bench::with(|medium| Medium {
-            write_cache: true,
-            ..medium
-        });
+        let mut cached = Bench::with(|medium| Medium { write_cache: true, ..medium });
         assert_eq!(cached.ask(&vpd(0x86)), good(&golden));
     }
 
     #[test]
     fn pages_are_cut_to_the_allocation_length() {
-        assert_eq!(
-            Bench::disk().ask(&[0x12, 1, 0, 0, 5, 0]),
-            good(&[0, 0, 0, 7, 0])
-        );
+        assert_eq!(Bench::disk().ask(&[0x12, 1, 0, 0, 5, 0]), good(&[0, 0, 0, 7, 0]));
     }
 
     #[test]
@@ -151,29 +128,13 @@ mod tests {
 
     #[test]
     fn a_disk_taken_over_has_its_serial_right_aligned() {
-        let page_80 = |release, serial: &str| {
-            Bench::of(Identity::iet(release, b"id", serial).unwrap()).data(&vpd(0x80))
-        };
+        let page_80 =
+            |release, serial: &str| Bench::of(Identity::iet(release, b"id", serial).unwrap()).data(&vpd(0x80));
         assert_eq!(page_80(IetRelease::V0_4_15, ""), b"\0\x80\0\x04    ");
-        assert_eq!(
-            page_80(IetRelease::V0_4_15, "SN-1"),
-            b"\0\x80\0\x10            SN-1"
-        );
-        assert_eq!(
-            page_80(IetRelease::V0_4_15, "AMHDSK-061207-02"),
-            b"\0\x80\0\x10AMHDSK-061207-02"
-        );
-        assert_eq!(
-            page_80(IetRelease::V1_4_20, ""),
-            b"\0\x80\0\x10                "
-        );
-        assert_eq!(
-            page_80(IetRelease::V1_4_20, "AMHDSK-061207-02"),
-            b"\0\x80\0\x10AMHDSK-061207-02"
-        );
-        assert_eq!(
-            page_80(IetRelease::V1_4_20, "AMHDSK-061207-002"),
-            b"\0\x80\0\x20               AMHDSK-061207-002"
-        );
+        assert_eq!(page_80(IetRelease::V0_4_15, "SN-1"), b"\0\x80\0\x10            SN-1");
+        assert_eq!(page_80(IetRelease::V0_4_15, "AMHDSK-061207-02"), b"\0\x80\0\x10AMHDSK-061207-02");
+        assert_eq!(page_80(IetRelease::V1_4_20, ""), b"\0\x80\0\x10                ");
+        assert_eq!(page_80(IetRelease::V1_4_20, "AMHDSK-061207-02"), b"\0\x80\0\x10AMHDSK-061207-02");
+        assert_eq!(page_80(IetRelease::V1_4_20, "AMHDSK-061207-002"), b"\0\x80\0\x20               AMHDSK-061207-002");
     }
 }

@@ -1,4 +1,4 @@
-//! INQUIRY: who is there (SPC-4 6.4)?
+//! INQUIRY: who is there (SPC-4)?
 
 use crate::command::Asked;
 use crate::identity::{IetRelease, Profile};
@@ -32,14 +32,8 @@ fn standard(asked: &Asked<'_>) -> Vec<u8> {
     let identity = asked.unit.identity();
     let form = match identity.profile() {
         Profile::Standard => &STANDARD,
-        Profile::Iet {
-            release: IetRelease::V0_4_15,
-            ..
-        } => &IET_0_4_15,
-        Profile::Iet {
-            release: IetRelease::V1_4_20,
-            ..
-        } => &IET_1_4_20,
+        Profile::Iet { release: IetRelease::V0_4_15, .. } => &IET_0_4_15,
+        Profile::Iet { release: IetRelease::V1_4_20, .. } => &IET_1_4_20,
     };
     let mut data = vec![0; form.len];
     data[0] = asked.unit.kind().peripheral;
@@ -68,26 +62,11 @@ struct Form {
 }
 
 /// SPC-4; hierarchical addressing of units (HISUP), no NACA. SAM-5, iSCSI, SPC-4, SBC-3, without a version.
-static STANDARD: Form = Form {
-    len: 96,
-    version: 0x06,
-    format: 0x12,
-    standards: &[0x00A0, 0x0960, 0x0460, 0x04C0],
-};
+static STANDARD: Form = Form { len: 96, version: 0x06, format: 0x12, standards: &[0x00A0, 0x0960, 0x0460, 0x04C0] };
 
 /// SPC-2; bit 6 of byte 3 is what SCSI-2 called TrmIOP.
-static IET_0_4_15: Form = Form {
-    len: 64,
-    version: 0x04,
-    format: 0x42,
-    standards: &[0x0320, 0x0960, 0x0300],
-};
-static IET_1_4_20: Form = Form {
-    len: 64,
-    version: 0x04,
-    format: 0x52,
-    standards: &[0x0320, 0x0960, 0x0300],
-};
+static IET_0_4_15: Form = Form { len: 64, version: 0x04, format: 0x42, standards: &[0x0320, 0x0960, 0x0300] };
+static IET_1_4_20: Form = Form { len: 64, version: 0x04, format: 0x52, standards: &[0x0320, 0x0960, 0x0300] };
 
 /// Commands may be queued.
 const CMDQUE: u8 = 0x02;
@@ -127,38 +106,23 @@ mod tests {
     fn standard_data_is_cut_to_the_allocation_length() {
         for room in [0, 1, 5, 36, 95, 96] {
             let all = Bench::disk().data(&INQUIRY);
-            assert_eq!(
-                Bench::disk().data(&[0x12, 0, 0, 0, room, 0]),
-                all[..usize::from(room)]
-            );
+            assert_eq!(Bench::disk().data(&[0x12, 0, 0, 0, room, 0]), all[..usize::from(room)]);
         }
         assert_eq!(Bench::disk().data(&[0x12, 0, 0, 0xFF, 0xFF, 0]).len(), 96);
     }
 
     #[test]
     fn a_page_code_without_evpd_and_an_unknown_page_are_invalid() {
-        assert_eq!(
-            Bench::disk().ask(&[0x12, 0, 0x83, 0, 255, 0]),
-            refused(Sense::invalid_field(2))
-        );
-        assert_eq!(
-            Bench::disk().ask(&[0x12, 1, 0x84, 0, 255, 0]),
-            refused(Sense::invalid_field(2))
-        );
-        assert_eq!(
-            Bench::disk().ask(&[0x12, 2, 0, 0, 255, 0]),
-            refused(Sense::invalid_bit(1, 1))
-        );
+        assert_eq!(Bench::disk().ask(&[0x12, 0, 0x83, 0, 255, 0]), refused(Sense::invalid_field(2)));
+        assert_eq!(Bench::disk().ask(&[0x12, 1, 0x84, 0, 255, 0]), refused(Sense::invalid_field(2)));
+        assert_eq!(Bench::disk().ask(&[0x12, 2, 0, 0, 255, 0]), refused(Sense::invalid_bit(1, 1)));
     }
 
     #[test]
     fn a_missing_unit_has_qualifier_011b_and_no_pages() {
         let data = Bench::missing().data(&INQUIRY);
         assert_eq!((data[0], data.len()), (0x7F, 96));
-        assert_eq!(
-            Bench::missing().ask(&[0x12, 1, 0, 0, 255, 0]),
-            refused(Sense::invalid_bit(1, 0))
-        );
+        assert_eq!(Bench::missing().ask(&[0x12, 1, 0, 0, 255, 0]), refused(Sense::invalid_bit(1, 0)));
     }
 
     #[test]

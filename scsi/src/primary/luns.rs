@@ -1,4 +1,4 @@
-//! REPORT LUNS: which logical units does the target have (SPC-4 6.33)?
+//! REPORT LUNS: which logical units does the target have (SPC-4)?
 
 use crate::attention::Attention;
 use crate::command::Asked;
@@ -56,20 +56,14 @@ mod tests {
     #[test]
     fn there_are_no_well_known_units_and_no_other_reports() {
         assert_eq!(Bench::disk().ask(&report_luns(1, 256)), good(&[0; 8]));
-        assert_eq!(
-            Bench::disk().ask(&report_luns(3, 256)),
-            refused(Sense::invalid_field(2))
-        );
+        assert_eq!(Bench::disk().ask(&report_luns(3, 256)), refused(Sense::invalid_field(2)));
     }
 
     #[test]
     fn a_missing_unit_knows_the_inventory_too() {
         let mut bench = Bench::missing();
         bench.port.luns = vec![7];
-        assert_eq!(
-            bench.ask(&report_luns(0, 256)),
-            good(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0])
-        );
+        assert_eq!(bench.ask(&report_luns(0, 256)), good(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0]));
     }
 
     #[test]

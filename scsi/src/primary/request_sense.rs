@@ -1,4 +1,4 @@
-//! REQUEST SENSE: what would the initiator be told, if it asked for something else (SPC-4 6.39)?
+//! REQUEST SENSE: what would the initiator be told, if it asked for something else (SPC-4)?
 
 use crate::command::Asked;
 use crate::plan::Plan;
@@ -7,10 +7,7 @@ use crate::sense::Sense;
 /// The oldest attention, which is told by this; or that there is nothing to tell.
 pub(crate) fn of_disk(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let attention = asked.nexus.queue().pop();
-    Ok(report(
-        asked,
-        attention.map_or(Sense::NONE, |attention| attention.sense()),
-    ))
+    Ok(report(asked, attention.map_or(Sense::NONE, |attention| attention.sense())))
 }
 
 /// That there is no such unit; the command itself succeeds.
@@ -35,9 +32,7 @@ mod tests {
     fn an_attention_is_told_as_data_and_then_told_no_more() {
         let mut bench = Bench::disk();
         bench.nexus.post(Attention::CapacityChanged);
-        let told = [
-            0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x2A, 0x09, 0, 0, 0, 0,
-        ];
+        let told = [0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x2A, 0x09, 0, 0, 0, 0];
         assert_eq!(bench.ask(&[3, 0, 0, 0, 252, 0]), good(&told));
         assert_eq!(bench.ask(&[3, 0, 0, 0, 252, 0]), good(&NOTHING));
         assert_eq!(bench.ask(&[0, 0, 0, 0, 0, 0]), good(&[]));
@@ -45,14 +40,8 @@ mod tests {
 
     #[test]
     fn the_format_is_the_one_asked_for() {
-        assert_eq!(
-            Bench::disk().ask(&[3, 1, 0, 0, 252, 0]),
-            good(&[0x72, 0, 0, 0, 0, 0, 0, 0])
-        );
-        assert_eq!(
-            Bench::disk().ask(&[3, 2, 0, 0, 252, 0]),
-            refused(Sense::invalid_bit(1, 1))
-        );
+        assert_eq!(Bench::disk().ask(&[3, 1, 0, 0, 252, 0]), good(&[0x72, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(Bench::disk().ask(&[3, 2, 0, 0, 252, 0]), refused(Sense::invalid_bit(1, 1)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! RESERVE and RELEASE (SPC-2 7.21, 7.17): the unit for one initiator, until it lets go or is lost.
+//! RESERVE and RELEASE (SPC-2): the unit for one initiator, until it lets go or is lost.
 
 use crate::command::Asked;
 use crate::plan::{Plan, Status};
@@ -75,15 +75,9 @@ mod tests {
         holder.done(&RESERVE_6);
         holder.unit.book().reset(Some(2), Attention::DeviceReset);
         assert_eq!(other.ask(&RESERVE_6), good(&[]));
-        assert_eq!(
-            holder.ask(&TEST_UNIT_READY),
-            attention(Attention::DeviceReset)
-        );
+        assert_eq!(holder.ask(&TEST_UNIT_READY), attention(Attention::DeviceReset));
         assert_eq!(holder.ask(&TEST_UNIT_READY), conflict());
-        assert_eq!(
-            third.ask(&TEST_UNIT_READY),
-            attention(Attention::DeviceReset)
-        );
+        assert_eq!(third.ask(&TEST_UNIT_READY), attention(Attention::DeviceReset));
     }
 
     #[test]
@@ -94,13 +88,10 @@ mod tests {
         other.nexus.post(Attention::CapacityChanged);
         assert_eq!(other.ask(&TEST_UNIT_READY), conflict());
         holder.done(&RELEASE_6);
-        assert_eq!(
-            other.ask(&TEST_UNIT_READY),
-            attention(Attention::CapacityChanged)
-        );
+        assert_eq!(other.ask(&TEST_UNIT_READY), attention(Attention::CapacityChanged));
     }
 
-    /// SPC-2 table 10 and SBC-2 table 9: the column of another initiator's reservation.
+    /// The tables of SPC-2 and SBC-2 for commands that meet another initiator's reservation.
     #[test]
     fn under_a_reservation_each_command_is_allowed_or_conflicts_as_its_table_says() {
         let mut allowed: Vec<Vec<u8>> = Vec::new();
@@ -146,22 +137,10 @@ mod tests {
     #[test]
     fn extents_and_third_parties_are_refused() {
         let mut bench = Bench::disk();
-        assert_eq!(
-            bench.ask(&[0x16, 0x01, 0, 0, 0, 0]),
-            refused(Sense::invalid_bit(1, 0))
-        );
-        assert_eq!(
-            bench.ask(&[0x16, 0x10, 0, 0, 0, 0]),
-            refused(Sense::invalid_bit(1, 4))
-        );
-        assert_eq!(
-            bench.ask(&[0x17, 0x1E, 0, 0, 0, 0]),
-            refused(Sense::invalid_bit(1, 4))
-        );
-        assert_eq!(
-            bench.ask(&[0x56, 0x02, 0, 0, 0, 0, 0, 0, 8, 0]),
-            refused(Sense::invalid_bit(1, 1))
-        );
+        assert_eq!(bench.ask(&[0x16, 0x01, 0, 0, 0, 0]), refused(Sense::invalid_bit(1, 0)));
+        assert_eq!(bench.ask(&[0x16, 0x10, 0, 0, 0, 0]), refused(Sense::invalid_bit(1, 4)));
+        assert_eq!(bench.ask(&[0x17, 0x1E, 0, 0, 0, 0]), refused(Sense::invalid_bit(1, 4)));
+        assert_eq!(bench.ask(&[0x56, 0x02, 0, 0, 0, 0, 0, 0, 8, 0]), refused(Sense::invalid_bit(1, 1)));
         assert_eq!(bench.unit.book().holder(), None);
     }
 
@@ -169,10 +148,7 @@ mod tests {
     fn what_the_holder_reads_is_not_slowed_by_its_own_reservation() {
         let mut holder = Bench::disk();
         holder.done(&RESERVE_6);
-        assert!(matches!(
-            holder.plan(&[0x08, 0, 0, 0, 1, 0]),
-            Plan::Read { .. }
-        ));
+        assert!(matches!(holder.plan(&[0x08, 0, 0, 0, 1, 0]), Plan::Read { .. }));
         assert_eq!(Status::ReservationConflict as u8, 0x18);
     }
 }

@@ -1,4 +1,4 @@
-//! Which commands, and which task management functions, does the unit have (SPC-4 6.29, 6.30)?
+//! Which commands, and which task management functions, does the unit have (SPC-4)?
 
 use crate::command::{Asked, Row};
 use crate::plan::Plan;
@@ -41,19 +41,9 @@ fn all(asked: &Asked<'_>, timeouts: bool) -> Vec<u8> {
     const SERVACTV: u8 = 0x01;
     let mut data = vec![0; 4];
     for row in offered(asked, asked.unit.kind().table.rows()) {
-        let flags =
-            if timeouts { CTDP } else { 0 } | if row.action.is_some() { SERVACTV } else { 0 };
+        let flags = if timeouts { CTDP } else { 0 } | if row.action.is_some() { SERVACTV } else { 0 };
         let len = row.usage.len() as u8;
-        data.extend_from_slice(&[
-            row.opcode(),
-            0,
-            0,
-            row.action.unwrap_or(0),
-            0,
-            flags,
-            0,
-            len,
-        ]);
+        data.extend_from_slice(&[row.opcode(), 0, 0, row.action.unwrap_or(0), 0, flags, 0, len]);
         if timeouts {
             data.extend_from_slice(&timeouts_descriptor(row));
         }
@@ -97,15 +87,12 @@ fn one(asked: &Asked<'_>, options: u8, timeouts: bool) -> Result<Vec<u8>, Sense>
     Ok(data)
 }
 
-fn offered<'a>(
-    asked: &'a Asked<'_>,
-    rows: &'static [Row],
-) -> impl Iterator<Item = &'static Row> + use<'a> {
+fn offered<'a>(asked: &'a Asked<'_>, rows: &'static [Row]) -> impl Iterator<Item = &'static Row> + use<'a> {
     let medium = asked.unit.medium();
     rows.iter().filter(move |row| row.is_offered(medium))
 }
 
-/// SPC-4 6.29.4: no nominal time, for the disk is somebody else's; the recommended timeout is the row's.
+/// The command timeouts descriptor: no nominal time, for the disk is somebody else's; the recommended timeout is the row's.
 fn timeouts_descriptor(row: &Row) -> [u8; 12] {
     let mut descriptor = [0; 12];
     descriptor[1] = 0x0A;
@@ -128,57 +115,35 @@ mod tests {
         assert_eq!(Bench::disk().ask(&report(1, 0x28, 0)), good(&golden));
         assert_eq!(Bench::disk().ask(&report(3, 0x28, 0)), good(&golden));
         assert_eq!(Bench::disk().ask(&report(3, 0x28, 1)), good(&[0, 1, 0, 0]));
-        assert_eq!(
-            Bench::disk().ask(&report(2, 0x28, 0)),
-            refused(Sense::invalid_bit(2, 2))
-        );
+        assert_eq!(Bench::disk().ask(&report(2, 0x28, 0)), refused(Sense::invalid_bit(2, 2)));
     }
 
     #[test]
     fn one_command_with_service_actions() {
-        let golden = [
-            0, 3, 0, 16, 0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0,
-        ];
+        let golden = [0, 3, 0, 16, 0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0];
         assert_eq!(Bench::disk().ask(&report(2, 0x9E, 0x10)), good(&golden));
         assert_eq!(Bench::disk().ask(&report(3, 0x9E, 0x10)), good(&golden));
-        assert_eq!(
-            Bench::disk().ask(&report(2, 0x9E, 0x1F)),
-            good(&[0, 1, 0, 0])
-        );
-        assert_eq!(
-            Bench::disk().ask(&report(1, 0x9E, 0x10)),
-            refused(Sense::invalid_bit(2, 2))
-        );
+        assert_eq!(Bench::disk().ask(&report(2, 0x9E, 0x1F)), good(&[0, 1, 0, 0]));
+        assert_eq!(Bench::disk().ask(&report(1, 0x9E, 0x10)), refused(Sense::invalid_bit(2, 2)));
     }
 
     #[test]
     fn a_command_that_does_not_exist_is_reported_as_that_and_not_as_an_error() {
         for options in [1, 2, 3] {
-            assert_eq!(
-                Bench::disk().ask(&report(options, 0xFF, 0)),
-                good(&[0, 1, 0, 0])
-            );
+            assert_eq!(Bench::disk().ask(&report(options, 0xFF, 0)), good(&[0, 1, 0, 0]));
         }
     }
 
     #[test]
     fn a_timeouts_descriptor_follows_where_it_is_asked_for() {
-        let golden = [
-            0, 0x83, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30,
-        ];
+        let golden = [0, 0x83, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30];
         assert_eq!(Bench::disk().ask(&report(0x81, 0x00, 0)), good(&golden));
     }
 
     #[test]
     fn other_reporting_options_and_reserved_bits_are_refused() {
-        assert_eq!(
-            Bench::disk().ask(&report(4, 0, 0)),
-            refused(Sense::invalid_bit(2, 2))
-        );
-        assert_eq!(
-            Bench::disk().ask(&report(0x08, 0, 0)),
-            refused(Sense::invalid_bit(2, 3))
-        );
+        assert_eq!(Bench::disk().ask(&report(4, 0, 0)), refused(Sense::invalid_bit(2, 2)));
+        assert_eq!(Bench::disk().ask(&report(0x08, 0, 0)), refused(Sense::invalid_bit(2, 3)));
     }
 
     #[test]
@@ -191,42 +156,21 @@ mod tests {
     #[test]
     fn the_list_of_all_commands_is_the_table() {
         let data = Bench::thin_disk().data(&report(0, 0, 0));
-        let listed: Vec<(u8, u8)> = data[4..]
-            .chunks_exact(8)
-            .map(|entry| (entry[0], entry[3]))
-            .collect();
+        let listed: Vec<(u8, u8)> = data[4..].chunks_exact(8).map(|entry| (entry[0], entry[3])).collect();
         let asked: Vec<(u8, u8)> = Bench::every_command()
             .into_iter()
-            .map(|cdb| {
-                (
-                    cdb[0],
-                    if matches!(cdb[0], 0x9E | 0xA3) {
-                        cdb[1]
-                    } else {
-                        0
-                    },
-                )
-            })
+            .map(|cdb| (cdb[0], if matches!(cdb[0], 0x9E | 0xA3) { cdb[1] } else { 0 }))
             .collect();
         assert_eq!(listed, asked);
         assert_eq!(data[..4], ((data.len() - 4) as u32).to_be_bytes());
         let read_capacity_16 = [0x9E, 0, 0, 0x10, 0, 1, 0, 16];
-        assert!(
-            data[4..]
-                .chunks_exact(8)
-                .any(|entry| entry == read_capacity_16)
-        );
+        assert!(data[4..].chunks_exact(8).any(|entry| entry == read_capacity_16));
     }
 
     #[test]
     fn the_list_of_all_commands_has_their_timeouts_on_request() {
         let data = Bench::disk().data(&report(0x80, 0, 0));
-        assert_eq!(
-            data[4..24],
-            [
-                0, 0, 0, 0, 0, 2, 0, 6, 0, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30
-            ]
-        );
+        assert_eq!(data[4..24], [0, 0, 0, 0, 0, 2, 0, 6, 0, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30]);
         assert_eq!((data.len() - 4) % 20, 0);
     }
 

@@ -26,22 +26,14 @@ struct Post {
 impl Bulletin {
     pub(super) fn post(&mut self, generation: u64, except: Option<u64>, attention: Attention) {
         let latest = Post { generation, except };
-        match self
-            .kinds
-            .iter_mut()
-            .find(|posts| posts.attention == attention)
-        {
+        match self.kinds.iter_mut().find(|posts| posts.attention == attention) {
             Some(posts) => {
                 if posts.latest.except != except {
                     posts.other = Some(posts.latest);
                 }
                 posts.latest = latest;
             }
-            None => self.kinds.push(Posts {
-                attention,
-                latest,
-                other: None,
-            }),
+            None => self.kinds.push(Posts { attention, latest, other: None }),
         }
         debug_assert!(self.kinds.len() <= Attention::COUNT);
     }
@@ -52,11 +44,7 @@ impl Bulletin {
         let mut owed: Vec<(u64, Attention)> = self
             .kinds
             .iter()
-            .filter_map(|posts| {
-                posts
-                    .owed(read_to, session)
-                    .map(|generation| (generation, posts.attention))
-            })
+            .filter_map(|posts| posts.owed(read_to, session).map(|generation| (generation, posts.attention)))
             .collect();
         owed.sort_unstable();
         owed.into_iter().map(|(_, attention)| attention).collect()
@@ -78,11 +66,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [Attention; 3] = [
-        Attention::CapacityChanged,
-        Attention::ModeChanged,
-        Attention::DeviceReset,
-    ];
+    const KINDS: [Attention; 3] = [Attention::CapacityChanged, Attention::ModeChanged, Attention::DeviceReset];
 
     #[test]
     fn being_left_out_of_the_latest_post_does_not_lose_an_earlier_one() {

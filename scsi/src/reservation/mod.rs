@@ -43,7 +43,7 @@ impl Book {
     }
 
     /// The nexus of `session` is gone (logout, connection loss, reinstatement), and what it held by RESERVE with
-    /// it (SPC-2 5.5.1).
+    /// it (SPC-2, reservations).
     pub fn forget(&self, session: u64) {
         self.release(session);
     }
@@ -75,7 +75,7 @@ impl Book {
         }
     }
 
-    /// RELEASE: `session` holds the unit no more. That it did not hold it is no error (SPC-2 7.17).
+    /// RELEASE: `session` holds the unit no more. That it did not hold it is no error (SPC-2, RELEASE).
     pub(crate) fn release(&self, session: u64) {
         let mut state = self.state();
         if state.holder == Some(session) {
@@ -94,8 +94,7 @@ impl Book {
         let state = self.state();
         News {
             generation: self.generation(),
-            attentions: read_to
-                .map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, session)),
+            attentions: read_to.map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, session)),
             shut_out: state.holder.is_some_and(|holder| holder != session),
         }
     }
@@ -160,10 +159,7 @@ mod tests {
         let before = book.generation();
         book.reset(Some(2), Attention::DeviceReset);
         assert_eq!(book.holder(), None);
-        assert_eq!(
-            book.since(Some(before), 1).attentions,
-            [Attention::DeviceReset]
-        );
+        assert_eq!(book.since(Some(before), 1).attentions, [Attention::DeviceReset]);
         assert_eq!(book.since(Some(before), 2).attentions, []);
     }
 

@@ -1,0 +1,249 @@
+//! What holds for every command there is, whatever its bytes: the door that fuzzers knock at.
+
+use ferrite_scsi::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const BLOCKS: u64 = 5000;
+
+/// A unit with everything on, and limits that random commands meet often.
+fn unit(block_size: u32, thin: bool) -> LogicalUnit {
+    let limits = UnmapLimits { max_blocks: 3000, max_descriptors: 3, granularity: 8, alignment: 1, reads_zero: true };
+    let medium = Medium {
+        unmap: thin.then_some(limits),
+        max_transfer: 600,
+        write_cache: true,
+        ..Medium::new(block_size, BLOCKS).unwrap()
+    };
+    LogicalUnit::new(Identity::derive("any"), medium, Arc::new(Book::new()))
+}
+
+fn nexus(session: u64) -> Nexus {
+    let name = format!("iqn.2026-11.com.example:host,i,0x{session:012x}");
+    let mut nexus = Nexus::new(NexusId { session, name: name.into(), portal_group: 1 });
+    nexus.forget_attentions();
+    nexus
+}
+
+fn port() -> Port {
+    Port { target: "iqn.2026-11.com.example:any".into(), relative_port: 1, group: 1, luns: (0..40).collect() }
+}
+
+fn command(cdb: &[u8], data_out: u32) -> Command<'_> {
+    Command { cdb, attribute: Attribute::Simple, data_out, data_in: u32::MAX }
+}
+
+/// Every command of a unit as REPORT SUPPORTED OPERATION CODES tells it: its usage data.
+fn usages(unit: &LogicalUnit) -> Vec<Vec<u8>> {
+    let ask = |cdb: &[u8]| match unit.plan(&mut nexus(1), &port(), &command(cdb, 0)) {
+        Plan::Reply(Reply { status: Status::Good, data, .. }) => data,
+        other => panic!("{cdb:02x?}: {other:?}"),
+    };
+    let all = ask(&[0xA3, 0x0C, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    let usage = |entry: &[u8]| {
+        let one = ask(&[0xA3, 0x0C, 3, entry[0], 0, entry[3], 0, 1, 0, 0, 0, 0]);
+        assert_eq!(one[3], entry[7]);
+        one[4..].to_vec()
+    };
+    all[4..].chunks_exact(8).map(usage).collect()
+}
+
+/// Where a command says how much it has room for.
+fn allocation_length(cdb: &[u8]) -> usize {
+    let wide = |at: usize, len: usize| cdb[at..at + len].iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+    match cdb[0] {
+        0x03 | 0x1A => wide(4, 1),
+        0x12 => wide(3, 2),
+        0x25 => 8,
+        0x5A => wide(7, 2),
+        0x9E => wide(10, 4),
+        0xA0 | 0xA3 => wide(6, 4),
+        _ => 0,
+    }
+}
+
+/// Checks what every plan must keep, and returns it.
+fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
+    let size = u64::from(block_size);
+    let inside = |at: u64, len: u64| {
+        assert!(len > 0 && at.is_multiple_of(size) && len.is_multiple_of(size), "{cdb:02x?} at {at} for {len}");
+        assert!(at.checked_add(len).is_some_and(|end| end <= BLOCKS * size), "{cdb:02x?} at {at} for {len}");
+    };
+    match &plan {
+        Plan::Reply(reply) => {
+            assert_eq!(reply.sense.is_some(), reply.status == Status::CheckCondition);
+            assert!(reply.data.is_empty() || reply.data.len() <= allocation_length(cdb), "{cdb:02x?}");
+        }
+        Plan::Read { at, len, .. }
+        | Plan::Write { at, len, .. }
+        | Plan::WriteAndVerify { at, len, .. }
+        | Plan::Verify { at, len }
+        | Plan::Compare { at, len } => {
+            inside(*at, (*len).into());
+            assert!(len / block_size <= 600);
+        }
+        Plan::CompareRepeated { at, len, pattern } => {
+            inside(*at, *len);
+            assert_eq!(*pattern, block_size);
+        }
+        Plan::Flush { at: 0, len: 0, .. } => {}
+        Plan::Flush { at, len, .. } | Plan::Zero { at, len, .. } => inside(*at, *len),
+        Plan::Gather { len } => assert!((1..=65535).contains(len)),
+        Plan::Discard { extents } => {
+            assert!(!extents.is_empty() && extents.len() <= 3);
+            extents.iter().for_each(|extent| inside(extent.at, extent.len));
+            assert!(extents.iter().map(|extent| extent.len / size).sum::<u64>() <= 3000);
+        }
+        Plan::WriteSame { at, len, pattern, .. } => {
+            inside(*at, *len);
+            assert_eq!(pattern.len(), block_size as usize);
+        }
+    }
+    plan
+}
+
+/// Plans a command and, where it wants a list, goes on with what `list` begins with.
+fn follow(block_size: u32, thin: bool, cdb: &[u8], data_out: u32, list: &[u8]) {
+    let (unit, mut nexus, port) = (unit(block_size, thin), nexus(1), port());
+    let command = command(cdb, data_out);
+    if let Plan::Gather { len } = checked(unit.plan(&mut nexus, &port, &command), cdb, block_size) {
+        let mut list = list.to_vec();
+        list.resize(len as usize, 0);
+        let plan = checked(unit.gathered(&mut nexus, &port, &command, &list), cdb, block_size);
+        assert!(!matches!(plan, Plan::Gather { .. }), "gathered twice");
+    }
+}
+
+/// Bytes that are mostly small, so that addresses and counts are often inside.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => Just(0), 2 => 0u8..20, 1 => any::<u8>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_answered(
+        cdb in prop::collection::vec(any::<u8>(), 0..=260),
+        data_out in any::<u32>(),
+        list in prop::collection::vec(any::<u8>(), 0..100),
+        thin in any::<bool>(),
+    ) {
+        follow(512, thin, &cdb, data_out, &list);
+    }
+
+    #[test]
+    fn any_values_in_the_fields_of_a_command_make_a_plan_inside_the_medium(
+        place in any::<prop::sample::Index>(),
+        values in prop::collection::vec(byte(), 16),
+        block_size in prop_oneof![Just(512), Just(4096)],
+        thin in any::<bool>(),
+        list in prop::collection::vec(byte(), 0..100),
+    ) {
+        let usages = usages(&unit(block_size, thin));
+        let usage = &usages[place.index(usages.len())];
+        let mut cdb: Vec<u8> = usage.iter().zip(&values).map(|(usage, value)| usage & value).collect();
+        cdb[0] = usage[0];
+        if matches!(cdb[0], 0x9E | 0xA3) {
+            cdb[1] = usage[1];
+        }
+        follow(block_size, thin, &cdb, block_size, &list);
+        follow(block_size, thin, &cdb, u32::MAX, &list);
+    }
+
+    #[test]
+    fn any_parameter_list_of_unmap_is_answered(
+        list in prop::collection::vec(byte(), 8..80),
+    ) {
+        let [high, low] = (list.len() as u16).to_be_bytes();
+        follow(512, true, &[0x42, 0, 0, 0, 0, 0, 0, high, low, 0], list.len() as u32, &list);
+    }
+
+    #[test]
+    fn attentions_are_told_in_order_and_each_once(posts in prop::collection::vec(0usize..5, 0..30)) {
+        const SOME: [Attention; 5] = [
+            Attention::CapacityChanged,
+            Attention::LunsChanged,
+            Attention::ModeChanged,
+            Attention::InquiryChanged,
+            Attention::ThinThreshold,
+        ];
+        let (unit, mut nexus, port) = (unit(512, true), nexus(1), port());
+        let mut expected: Vec<Attention> = Vec::new();
+        for post in posts {
+            nexus.post(SOME[post]);
+            if !expected.contains(&SOME[post]) {
+                expected.push(SOME[post]);
+            }
+        }
+        for attention in expected {
+            let told = unit.plan(&mut nexus, &port, &command(&[0; 6], 0));
+            prop_assert_eq!(told, Plan::Reply(attention.sense().into()));
+        }
+        let ready = matches!(
+            unit.plan(&mut nexus, &port, &command(&[0; 6], 0)),
+            Plan::Reply(Reply { status: Status::Good, .. })
+        );
+        prop_assert!(ready);
+    }
+}
+
+/// A bit that the usage data leaves out is refused, with a pointer at it; or it means nothing at all.
+#[test]
+fn a_bit_that_is_not_reported_is_pointed_at_or_ignored() {
+    let plan = |cdb: &[u8]| unit(512, true).plan(&mut nexus(1), &port(), &command(cdb, 512));
+    let mut refused = 0;
+    for usage in usages(&unit(512, true)) {
+        let has_action = matches!(usage[0], 0x9E | 0xA3);
+        let mut plain = vec![0; usage.len()];
+        plain[0] = usage[0];
+        plain[1] = if has_action { usage[1] } else { 0 };
+        for at in 1..usage.len() {
+            for bit in 0..8 {
+                let reported = if has_action && at == 1 { 0x1F } else { usage[at] };
+                if reported & (1 << bit) != 0 {
+                    continue;
+                }
+                let mut cdb = plain.clone();
+                cdb[at] |= 1 << bit;
+                let with = plan(&cdb);
+                if with == Plan::Reply(Sense::invalid_bit(at as u16, bit).into()) {
+                    refused += 1;
+                } else {
+                    assert_eq!(with, plan(&plain), "bit {bit} of byte {at} in {cdb:02x?}");
+                }
+            }
+        }
+    }
+    assert!(refused > 500, "only {refused} bits were refused");
+}
+
+/// Between them, the sessions of a unit never hold it twice.
+#[test]
+fn one_session_at_a_time_holds_a_unit_however_many_race_for_it() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (unit, port, inside) = (unit(512, true), port(), AtomicUsize::new(0));
+    std::thread::scope(|threads| {
+        for session in 1..=4 {
+            let (unit, port, inside) = (&unit, &port, &inside);
+            threads.spawn(move || {
+                let mut nexus = nexus(session);
+                let mut held = 0;
+                while held < 200 {
+                    let reserved = unit.plan(&mut nexus, port, &command(&[0x16, 0, 0, 0, 0, 0], 0));
+                    if let Plan::Reply(Reply { status: Status::Good, .. }) = reserved {
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        let read = unit.plan(&mut nexus, port, &command(&[0x08, 0, 0, 0, 1, 0], 0));
+                        assert!(matches!(read, Plan::Read { .. }), "the holder was shut out");
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        let _released = unit.plan(&mut nexus, port, &command(&[0x17, 0, 0, 0, 0, 0], 0));
+                        held += 1;
+                    } else {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(unit.book().holder(), None);
+}
