@@ -87,9 +87,7 @@ codes! {
 
 /// The row of `code`, None for a code that is not in the table.
 pub fn find(code: &str) -> Option<&'static Code> {
-    ALL.binary_search_by_key(&code, |row| row.code)
-        .ok()
-        .map(|at| &ALL[at])
+    ALL.binary_search_by_key(&code, |row| row.code).ok().map(|at| &ALL[at])
 }
 
 #[cfg(test)]
@@ -106,11 +104,7 @@ mod tests {
     fn every_code_has_the_form_f_dash_four_digits_and_a_sentence() {
         for row in ALL {
             let digits = row.code.strip_prefix("F-").expect("prefix");
-            assert!(
-                digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()),
-                "{}",
-                row.code
-            );
+            assert!(digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()), "{}", row.code);
             assert!(row.means.ends_with('.'), "{}", row.code);
         }
     }

@@ -20,12 +20,10 @@ mod secret;
 mod spec;
 
 pub use access::{AddressRange, Admission, AllowRule, NamePattern};
-pub use names::{
-    InquiryText, Iqn, IqnPrefix, LunNumber, PortalAddress, ShortName, Size, TargetName,
-};
+pub use names::{InquiryText, Iqn, IqnPrefix, LunNumber, PortalAddress, ShortName, Size, TargetName};
 pub use refusal::Refusal;
 pub use secret::{Secret, SecretSource};
 pub use spec::{
-    BackendSpec, ChapSpec, Config, Digest, EngineSpec, GlobalSpec, IdentitySpec, IoChoice, LunSpec,
-    NegotiateSpec, Schema, TargetSpec,
+    BackendSpec, ChapSpec, Config, Digest, EngineSpec, GlobalSpec, IdentitySpec, IoChoice, LunSpec, NegotiateSpec,
+    Schema, TargetSpec,
 };

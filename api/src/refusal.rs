@@ -24,15 +24,8 @@ const HINT_MARK: &str = "; help: ";
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(code: &'static str, what: impl Into<String>) -> Self {
-        debug_assert!(
-            crate::codes::find(code).is_some(),
-            "{code} is not in the table of codes"
-        );
-        Refusal {
-            code,
-            what: what.into(),
-            hint: None,
-        }
+        debug_assert!(crate::codes::find(code).is_some(), "{code} is not in the table of codes");
+        Refusal { code, what: what.into(), hint: None }
     }
 
     /// The same refusal, with what to do about it.
@@ -72,11 +65,7 @@ impl Refusal {
             Some((what, hint)) => (what, Some(hint.to_owned())),
             None => (rest, None),
         };
-        Some(Refusal {
-            code,
-            what: what.to_owned(),
-            hint,
-        })
+        Some(Refusal { code, what: what.to_owned(), hint })
     }
 }
 
@@ -117,24 +106,13 @@ mod tests {
 
     #[test]
     fn people_read_the_hint_on_a_line_of_its_own() {
-        let refusal = Refusal::new(codes::BAD_SIZE, "\"x\" is not a size")
-            .about("lun 0 of t: size")
-            .hint("64MiB");
-        assert_eq!(
-            refusal.render(),
-            "error[F-0206]: lun 0 of t: size: \"x\" is not a size\n  help: 64MiB\n"
-        );
+        let refusal = Refusal::new(codes::BAD_SIZE, "\"x\" is not a size").about("lun 0 of t: size").hint("64MiB");
+        assert_eq!(refusal.render(), "error[F-0206]: lun 0 of t: size: \"x\" is not a size\n  help: 64MiB\n");
     }
 
     #[test]
     fn a_refusal_knows_the_exit_code_of_its_code() {
-        assert_eq!(
-            Refusal::new(codes::UNKNOWN_KEY, "x").exit_code(),
-            codes::EXIT_CONFIG
-        );
-        assert_eq!(
-            Refusal::new(codes::NO_SUCH_LUN, "x").exit_code(),
-            codes::EXIT_NOT_FOUND
-        );
+        assert_eq!(Refusal::new(codes::UNKNOWN_KEY, "x").exit_code(), codes::EXIT_CONFIG);
+        assert_eq!(Refusal::new(codes::NO_SUCH_LUN, "x").exit_code(), codes::EXIT_NOT_FOUND);
     }
 }

@@ -28,8 +28,7 @@ impl Secret {
     /// # Errors
     /// `F-0602`; the secret does not stand in it.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let refuse =
-            |why: String| Err(Refusal::new(codes::BAD_SECRET, format!("the secret {why}")));
+        let refuse = |why: String| Err(Refusal::new(codes::BAD_SECRET, format!("the secret {why}")));
         if text.is_empty() {
             return refuse("is empty".to_owned());
         }
@@ -37,11 +36,7 @@ impl Secret {
             return refuse("was taken out when this was written".to_owned());
         }
         if text.len() > Self::BYTES_MAX {
-            return refuse(format!(
-                "has {} bytes, the limit is {}",
-                text.len(),
-                Self::BYTES_MAX
-            ));
+            return refuse(format!("has {} bytes, the limit is {}", text.len(), Self::BYTES_MAX));
         }
         if text.chars().any(char::is_control) {
             return refuse("has control characters".to_owned());
@@ -75,12 +70,8 @@ impl Serialize for Secret {
 /// Not derived: the derived one would quote a value of the wrong type in its error.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer).map_err(|_| {
-            de::Error::custom(Refusal::new(
-                codes::WRONG_TYPE,
-                "the secret is not a string",
-            ))
-        })?;
+        let text = String::deserialize(deserializer)
+            .map_err(|_| de::Error::custom(Refusal::new(codes::WRONG_TYPE, "the secret is not a string")))?;
         let text = Zeroizing::new(text);
         Secret::parse(&text).map_err(de::Error::custom)
     }
@@ -114,33 +105,22 @@ impl SecretSource {
 
 fn read_secret_file(path: &Path) -> Result<Secret, Refusal> {
     let name = quoted(&path.to_string_lossy());
-    let refuse =
-        |why: String| Refusal::new(codes::SECRET_FILE, format!("secret file {name} {why}"));
+    let refuse = |why: String| Refusal::new(codes::SECRET_FILE, format!("secret file {name} {why}"));
     // Without O_NONBLOCK a FIFO in the place of the file would hang the daemon.
     const O_NONBLOCK: i32 = 0o4000;
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NONBLOCK)
-        .open(path);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
     let file = file.map_err(|e| refuse(format!("cannot be opened: {e}")))?;
     // The open file is looked at, not the path: nobody can exchange it in between.
-    let meta = file
-        .metadata()
-        .map_err(|e| refuse(format!("cannot be looked at: {e}")))?;
+    let meta = file.metadata().map_err(|e| refuse(format!("cannot be looked at: {e}")))?;
     if !meta.is_file() {
         return Err(refuse("is not a regular file".to_owned()));
     }
     if meta.mode() & 0o077 != 0 {
-        let why = format!(
-            "has mode {:04o}: others than its owner may use it",
-            meta.mode() & 0o7777
-        );
+        let why = format!("has mode {:04o}: others than its owner may use it", meta.mode() & 0o7777);
         return Err(refuse(why).hint(format!("chmod 0600 {}", path.display())));
     }
     if meta.len() > SECRET_FILE_BYTES_MAX {
-        return Err(refuse(format!(
-            "is larger than {SECRET_FILE_BYTES_MAX} bytes"
-        )));
+        return Err(refuse(format!("is larger than {SECRET_FILE_BYTES_MAX} bytes")));
     }
     let mut text = Zeroizing::new(String::with_capacity(SECRET_FILE_BYTES_MAX as usize + 1));
     let read = file.take(SECRET_FILE_BYTES_MAX).read_to_string(&mut text);
@@ -166,8 +146,7 @@ mod tests {
         fn new(text: &[u8], mode: u32) -> Scratch {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir()
-                .join(format!("ferrite-secret-{}-{number}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("ferrite-secret-{}-{number}", std::process::id()));
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             Scratch(path)
@@ -194,21 +173,13 @@ mod tests {
 
     #[test]
     fn a_redacted_secret_cannot_be_loaded() {
-        assert_eq!(
-            Secret::parse(REDACTED).map_err(|r| r.code),
-            Err(codes::BAD_SECRET)
-        );
+        assert_eq!(Secret::parse(REDACTED).map_err(|r| r.code), Err(codes::BAD_SECRET));
     }
 
     #[test]
     fn a_secret_of_the_wrong_type_is_not_quoted_in_the_error() {
-        let error = serde_json::from_str::<Secret>("1234567890123")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("not a string") && !error.contains("1234567890123"),
-            "{error}"
-        );
+        let error = serde_json::from_str::<Secret>("1234567890123").unwrap_err().to_string();
+        assert!(error.contains("not a string") && !error.contains("1234567890123"), "{error}");
     }
 
     #[test]
@@ -228,13 +199,7 @@ mod tests {
     #[test]
     fn a_secret_file_gives_its_line_without_the_line_end() {
         for text in ["correct horse\n", "correct horse", "correct horse\r\n"] {
-            assert_eq!(
-                Scratch::new(text.as_bytes(), 0o600)
-                    .resolve()
-                    .unwrap()
-                    .reveal(),
-                "correct horse"
-            );
+            assert_eq!(Scratch::new(text.as_bytes(), 0o600).resolve().unwrap().reveal(), "correct horse");
         }
         assert!(Scratch::new(b"read only is fine", 0o400).resolve().is_ok());
     }
@@ -255,11 +220,7 @@ mod tests {
         assert!(Scratch::new(b"", 0o600).resolve().is_err());
         assert!(Scratch::new(b"\xff\xfe", 0o600).resolve().is_err());
         assert!(Scratch::new(&[b'x'; 5000], 0o600).resolve().is_err());
-        assert!(
-            SecretSource::File("/nonexistent/secret".into())
-                .resolve()
-                .is_err()
-        );
+        assert!(SecretSource::File("/nonexistent/secret".into()).resolve().is_err());
         assert!(SecretSource::File("/dev/null".into()).resolve().is_err());
         assert!(SecretSource::File(std::env::temp_dir()).resolve().is_err());
     }

@@ -2,7 +2,8 @@
 
 use crate::{Error, Lun, Running, Server};
 use ferrite_api::{
-    AllowRule, ChapSpec, EngineSpec, Iqn, LunNumber, NegotiateSpec, PortalAddress, Refusal, Secret, SecretSource, TargetSpec, codes,
+    AllowRule, ChapSpec, EngineSpec, Iqn, LunNumber, NegotiateSpec, PortalAddress, Refusal, Secret, SecretSource,
+    TargetSpec, codes,
 };
 use std::collections::BTreeMap;
 

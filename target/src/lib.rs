@@ -30,11 +30,11 @@ pub use running::Running;
 pub use server::Server;
 
 pub use ferrite_api::{
-    self as api, AllowRule, ChapSpec, Config, EngineSpec, IdentitySpec, InquiryText, IoChoice, Iqn, LunNumber, LunSpec, NegotiateSpec,
-    PortalAddress, Refusal, Secret, SecretSource, Size, TargetSpec,
+    self as api, AllowRule, ChapSpec, Config, EngineSpec, IdentitySpec, InquiryText, IoChoice, Iqn, LunNumber, LunSpec,
+    NegotiateSpec, PortalAddress, Refusal, Secret, SecretSource, Size, TargetSpec,
 };
 pub use ferrite_backends::{
-    Backend, BlockDisk, Create, Data, Discard, DiskError, DiskFile, DiskOptions, FileDisk, FileRing, FileWork, Finished, Geometry, Home,
-    Job, MemoryDisk, NullDisk, Op, Page, Pages, Work,
+    Backend, BlockDisk, Create, Data, Discard, DiskError, DiskFile, DiskOptions, FileDisk, FileRing, FileWork,
+    Finished, Geometry, Home, Job, MemoryDisk, NullDisk, Op, Page, Pages, Work,
 };
 pub use ferrite_engine::{SessionReport, ShutdownReport};

@@ -19,12 +19,8 @@ impl AddressRange {
     /// `F-0601`. Bits behind the prefix are one of its reasons: `192.0.2.5/24` may mean one host or its
     /// network, and a list of who may enter is no place to guess.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let refuse = |why: &str| {
-            Refusal::new(
-                codes::BAD_RULE,
-                format!("{} is not an address range: {why}", quoted(text)),
-            )
-        };
+        let refuse =
+            |why: &str| Refusal::new(codes::BAD_RULE, format!("{} is not an address range: {why}", quoted(text)));
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -36,9 +32,7 @@ impl AddressRange {
         let width = width(network);
         let bits = match bits {
             None => width,
-            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => {
-                bits.parse().unwrap_or(u8::MAX)
-            }
+            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => bits.parse().unwrap_or(u8::MAX),
             Some(_) => return Err(refuse("the prefix length is not a number")),
         };
         if bits > width || text.ends_with('/') {
@@ -46,9 +40,8 @@ impl AddressRange {
         }
         let start = masked(network, bits);
         if start != network {
-            return Err(refuse("it has bits behind the prefix").hint(format!(
-                "write {start}/{bits} for the network, or {network} for the one host"
-            )));
+            return Err(refuse("it has bits behind the prefix")
+                .hint(format!("write {start}/{bits} for the network, or {network} for the one host")));
         }
         Ok(AddressRange { network, bits })
     }
@@ -92,9 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn contains(range: &str, address: &str) -> bool {
-        AddressRange::parse(range)
-            .expect(range)
-            .contains(address.parse().unwrap())
+        AddressRange::parse(range).expect(range).contains(address.parse().unwrap())
     }
 
     #[test]
@@ -126,24 +117,14 @@ mod tests {
             "192.0.2.0/24/24",
             "fe80::1%eth0",
         ] {
-            assert_eq!(
-                AddressRange::parse(text).map_err(|r| r.code),
-                Err(codes::BAD_RULE),
-                "{text:?}"
-            );
+            assert_eq!(AddressRange::parse(text).map_err(|r| r.code), Err(codes::BAD_RULE), "{text:?}");
         }
     }
 
     #[test]
     fn bits_behind_the_prefix_are_refused_with_both_things_they_may_mean() {
-        let hint = AddressRange::parse("192.0.2.5/24")
-            .unwrap_err()
-            .hint
-            .unwrap();
-        assert_eq!(
-            hint,
-            "write 192.0.2.0/24 for the network, or 192.0.2.5 for the one host"
-        );
+        let hint = AddressRange::parse("192.0.2.5/24").unwrap_err().hint.unwrap();
+        assert_eq!(hint, "write 192.0.2.0/24 for the network, or 192.0.2.5 for the one host");
     }
 
     proptest! {

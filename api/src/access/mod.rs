@@ -39,16 +39,11 @@ impl AllowRule {
         if let Some(range) = text.strip_prefix("addr:") {
             return AddressRange::parse(range).map(AllowRule::Address);
         }
-        let named = ["iqn.", "eui.", "naa."]
-            .iter()
-            .any(|t| text.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(t)));
+        let named = ["iqn.", "eui.", "naa."].iter().any(|t| text.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(t)));
         match text.strip_prefix("iqn:") {
             Some(pattern) => NamePattern::parse(pattern).map(AllowRule::Initiator),
             None if named => NamePattern::parse(text).map(AllowRule::Initiator),
-            None => Err(
-                Refusal::new(codes::BAD_RULE, format!("{} is not a rule", quoted(text)))
-                    .hint(meant(text)),
-            ),
+            None => Err(Refusal::new(codes::BAD_RULE, format!("{} is not a rule", quoted(text))).hint(meant(text))),
         }
     }
 }
@@ -187,10 +182,7 @@ mod tests {
     #[test]
     fn any_lets_everybody_in_wherever_it_stands() {
         assert_eq!(judge(&["any"], ESX, "192.0.2.21"), Admission::Granted);
-        assert_eq!(
-            judge(&["addr:198.51.100.1", "any"], "", "::1"),
-            Admission::Granted
-        );
+        assert_eq!(judge(&["addr:198.51.100.1", "any"], "", "::1"), Admission::Granted);
     }
 
     #[test]
@@ -198,56 +190,34 @@ mod tests {
         let rules = ["addr:192.0.2.21", "addr:198.51.100.0/28"];
         assert_eq!(judge(&rules, ESX, "192.0.2.21"), Admission::Granted);
         assert_eq!(judge(&rules, ESX, "198.51.100.15"), Admission::Granted);
-        assert_eq!(
-            judge(&rules, ESX, "198.51.100.16"),
-            Admission::AddressNotListed
-        );
-        assert_eq!(
-            judge(&["iqn:*:esx1-*", "iqn:*:esx2-*"], ESX, "192.0.2.9"),
-            Admission::Granted
-        );
+        assert_eq!(judge(&rules, ESX, "198.51.100.16"), Admission::AddressNotListed);
+        assert_eq!(judge(&["iqn:*:esx1-*", "iqn:*:esx2-*"], ESX, "192.0.2.9"), Admission::Granted);
     }
 
     #[test]
     fn where_both_kinds_are_listed_one_of_each_must_match() {
         let rules = ["iqn:*:esx1-*", "addr:192.0.2.0/24"];
         assert_eq!(judge(&rules, ESX, "192.0.2.21"), Admission::Granted);
-        assert_eq!(
-            judge(&rules, "iqn.1998-01.com.vmware:esx2", "192.0.2.21"),
-            Admission::NameNotListed
-        );
-        assert_eq!(
-            judge(&rules, ESX, "198.51.100.1"),
-            Admission::AddressNotListed
-        );
+        assert_eq!(judge(&rules, "iqn.1998-01.com.vmware:esx2", "192.0.2.21"), Admission::NameNotListed);
+        assert_eq!(judge(&rules, ESX, "198.51.100.1"), Admission::AddressNotListed);
     }
 
     #[test]
     fn an_ipv4_host_on_an_ipv6_socket_matches_its_ipv4_rule() {
-        assert_eq!(
-            judge(&["addr:192.0.2.0/24"], ESX, "::ffff:192.0.2.7"),
-            Admission::Granted
-        );
+        assert_eq!(judge(&["addr:192.0.2.0/24"], ESX, "::ffff:192.0.2.7"), Admission::Granted);
     }
 
     #[test]
     fn the_spelling_of_the_initiators_name_does_not_matter() {
         assert_eq!(
-            judge(
-                &["iqn:IQN.1998-01.com.vmware:ESX1-*"],
-                "IQN.1998-01.COM.VMware:esx1-4F",
-                "::1"
-            ),
+            judge(&["iqn:IQN.1998-01.com.vmware:ESX1-*"], "IQN.1998-01.COM.VMware:esx1-4F", "::1"),
             Admission::Granted
         );
     }
 
     #[test]
     fn a_bare_name_is_a_rule_and_other_bare_texts_are_refused_with_what_was_meant() {
-        assert_eq!(
-            "iqn.1998-01.com.vmware:esx1-*".parse(),
-            AllowRule::parse("iqn:iqn.1998-01.com.vmware:esx1-*")
-        );
+        assert_eq!("iqn.1998-01.com.vmware:esx1-*".parse(), AllowRule::parse("iqn:iqn.1998-01.com.vmware:esx1-*"));
         for (text, hint) in [
             ("192.0.2.1", "\"addr:192.0.2.1\""),
             ("ALL", "\"any\""),
@@ -263,13 +233,8 @@ mod tests {
 
     #[test]
     fn a_rule_is_shown_as_it_is_read() {
-        for text in [
-            "any",
-            "iqn:iqn.1998-01.com.vmware:*",
-            "addr:192.0.2.0/24",
-            "addr:192.0.2.1",
-            "addr:2001:db8::/32",
-        ] {
+        for text in ["any", "iqn:iqn.1998-01.com.vmware:*", "addr:192.0.2.0/24", "addr:192.0.2.1", "addr:2001:db8::/32"]
+        {
             assert_eq!(AllowRule::parse(text).expect(text).to_string(), text);
         }
     }

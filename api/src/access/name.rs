@@ -18,20 +18,13 @@ impl NamePattern {
     /// `F-0601` if it is empty, too long, or has white space or control characters.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |why: &str| {
-            Err(Refusal::new(
-                codes::BAD_RULE,
-                format!("{} is not a pattern of names: {why}", quoted(text)),
-            ))
+            Err(Refusal::new(codes::BAD_RULE, format!("{} is not a pattern of names: {why}", quoted(text))))
         };
         if text.is_empty() {
             return refuse("it is empty");
         }
         if text.len() > Iqn::BYTES_MAX {
-            return refuse(&format!(
-                "it has {} bytes, the limit is {}",
-                text.len(),
-                Iqn::BYTES_MAX
-            ));
+            return refuse(&format!("it has {} bytes, the limit is {}", text.len(), Iqn::BYTES_MAX));
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return refuse("no name has white space or control characters");
@@ -86,14 +79,8 @@ mod tests {
 
     #[test]
     fn a_pattern_is_anchored_at_both_ends() {
-        assert!(matches(
-            "iqn.1998-01.com.vmware:esx1",
-            "iqn.1998-01.com.vmware:esx1"
-        ));
-        assert!(!matches(
-            "iqn.1998-01.com.vmware:esx1",
-            "iqn.1998-01.com.vmware:esx10"
-        ));
+        assert!(matches("iqn.1998-01.com.vmware:esx1", "iqn.1998-01.com.vmware:esx1"));
+        assert!(!matches("iqn.1998-01.com.vmware:esx1", "iqn.1998-01.com.vmware:esx10"));
         assert!(!matches("esx1", "iqn.1998-01.com.vmware:esx1"));
     }
 
@@ -119,20 +106,13 @@ mod tests {
     fn a_pattern_of_many_stars_ends_soon() {
         let pattern = NamePattern::parse(&"*a".repeat(111)).unwrap();
         assert!(!pattern.matches(&"a".repeat(110)));
-        assert!(
-            !NamePattern::parse(&format!("{}b", "a*".repeat(111)))
-                .unwrap()
-                .matches(&"a".repeat(4096))
-        );
+        assert!(!NamePattern::parse(&format!("{}b", "a*".repeat(111))).unwrap().matches(&"a".repeat(4096)));
     }
 
     #[test]
     fn what_no_name_can_be_is_not_a_pattern() {
         for text in ["", "a b", "a\n", &"a".repeat(224)] {
-            assert_eq!(
-                NamePattern::parse(text).map_err(|r| r.code),
-                Err(codes::BAD_RULE)
-            );
+            assert_eq!(NamePattern::parse(text).map_err(|r| r.code), Err(codes::BAD_RULE));
         }
         assert!(NamePattern::parse(&"a".repeat(223)).is_ok());
     }
@@ -142,9 +122,9 @@ mod tests {
         match pattern.split_first() {
             None => name.is_empty(),
             Some((b'*', rest)) => (0..=name.len()).any(|n| by_definition(rest, &name[n..])),
-            Some((c, rest)) => name
-                .split_first()
-                .is_some_and(|(n, tail)| (*c == b'?' || c == n) && by_definition(rest, tail)),
+            Some((c, rest)) => {
+                name.split_first().is_some_and(|(n, tail)| (*c == b'?' || c == n) && by_definition(rest, tail))
+            }
         }
     }
 

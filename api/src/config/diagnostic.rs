@@ -29,26 +29,16 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub(crate) fn error(refusal: Refusal, place: Option<Place>) -> Self {
-        Diagnostic {
-            severity: Severity::Error,
-            refusal,
-            place,
-        }
+        Diagnostic { severity: Severity::Error, refusal, place }
     }
 
     pub(crate) fn warning(refusal: Refusal, place: Option<Place>) -> Self {
-        Diagnostic {
-            severity: Severity::Warning,
-            refusal,
-            place,
-        }
+        Diagnostic { severity: Severity::Warning, refusal, place }
     }
 
     /// Orders diagnostics as the file has them.
     pub(crate) fn position(&self) -> (usize, usize) {
-        self.place
-            .as_ref()
-            .map_or((0, 0), |place| (place.line, place.column))
+        self.place.as_ref().map_or((0, 0), |place| (place.line, place.column))
     }
 
     /// As people read it: the message, the place with a caret, the hint. Ends with a line end.

@@ -49,9 +49,7 @@ impl Rejected {
 /// Every diagnostic as people read it.
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|diagnostic| f.write_str(&diagnostic.render()))
+        self.0.iter().try_for_each(|diagnostic| f.write_str(&diagnostic.render()))
     }
 }
 
@@ -73,8 +71,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Loaded, Rejected> {
 /// As [`parse`]; also `F-0101` for a file that cannot be read, and `F-0603` for a secret file.
 pub fn load(path: &Path) -> Result<Loaded, Rejected> {
     let origin = path.display().to_string();
-    let text =
-        read_text(path).map_err(|refusal| Rejected(vec![Diagnostic::error(refusal, None)]))?;
+    let text = read_text(path).map_err(|refusal| Rejected(vec![Diagnostic::error(refusal, None)]))?;
     examine(&text, &origin, true)
 }
 
@@ -97,42 +94,27 @@ fn examine(text: &str, origin: &str, with_secret_files: bool) -> Result<Loaded, 
     if found.iter().any(|d| d.severity == Severity::Error) {
         return Err(Rejected(found));
     }
-    Ok(Loaded {
-        config,
-        warnings: found,
-    })
+    Ok(Loaded { config, warnings: found })
 }
 
 fn read_text(path: &Path) -> Result<String, Refusal> {
-    let unreadable = |why: &dyn fmt::Display| {
-        Refusal::new(
-            codes::FILE_UNREADABLE,
-            format!("cannot read {}: {why}", path.display()),
-        )
-    };
-    let file = std::fs::File::open(path)
-        .map_err(|e| unreadable(&e).hint("ferrited demo needs no file"))?;
+    let unreadable =
+        |why: &dyn fmt::Display| Refusal::new(codes::FILE_UNREADABLE, format!("cannot read {}: {why}", path.display()));
+    let file = std::fs::File::open(path).map_err(|e| unreadable(&e).hint("ferrited demo needs no file"))?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| unreadable(&e))?;
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(too_large(&path.display().to_string()));
     }
-    String::from_utf8(bytes).map_err(|e| {
-        unreadable(&format_args!(
-            "byte {} is not UTF-8",
-            e.utf8_error().valid_up_to()
-        ))
-    })
+    String::from_utf8(bytes)
+        .map_err(|e| unreadable(&format_args!("byte {} is not UTF-8", e.utf8_error().valid_up_to())))
 }
 
 fn too_large(origin: &str) -> Refusal {
-    Refusal::new(
-        codes::FILE_TOO_LARGE,
-        format!("{origin} is larger than {FILE_BYTES_MAX} bytes"),
-    )
+    Refusal::new(codes::FILE_TOO_LARGE, format!("{origin} is larger than {FILE_BYTES_MAX} bytes"))
 }
 
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod tests;

@@ -32,10 +32,7 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 fn plain(word: &str) -> String {
-    word.chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    word.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// How many letters have to be changed, added, dropped, or swapped with their neighbour.
@@ -45,9 +42,7 @@ fn edits(a: &[u8], b: &[u8]) -> usize {
     for i in 0..a.len() {
         let mut row = vec![i + 1];
         for j in 0..b.len() {
-            let mut least = (last[j] + usize::from(a[i] != b[j]))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut least = (last[j] + usize::from(a[i] != b[j])).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
                 least = least.min(before[j - 1] + 1);
             }
@@ -62,14 +57,7 @@ fn edits(a: &[u8], b: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 6] = [
-        "backend",
-        "path",
-        "size",
-        "read_only",
-        "serial",
-        "max_recv_data_segment_length",
-    ];
+    const KNOWN: [&str; 6] = ["backend", "path", "size", "read_only", "serial", "max_recv_data_segment_length"];
 
     #[test]
     fn a_slip_finds_the_word_that_was_meant() {
@@ -79,10 +67,7 @@ mod tests {
             ("readonly", "read_only"),
             ("siez", "size"),
             ("MaxRecvDataSegmentLength", "max_recv_data_segment_length"),
-            (
-                "max_recv_datasegment_length",
-                "max_recv_data_segment_length",
-            ),
+            ("max_recv_datasegment_length", "max_recv_data_segment_length"),
             ("scsi_sn", "serial"),
             ("ScsiSN", "serial"),
             ("Type", "backend"),

@@ -43,12 +43,7 @@ impl<'t> Source<'t> {
         let after_line_ends = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_line_ends).collect();
         let has_long_strings = text.contains("\"\"\"") || text.contains("'''");
-        Source {
-            origin,
-            text,
-            lines,
-            has_long_strings,
-        }
+        Source { origin, text, lines, has_long_strings }
     }
 
     /// The place where `span` (bytes of the text) begins.
@@ -56,31 +51,16 @@ impl<'t> Source<'t> {
         let start = self.char_start(span.start);
         let line = self.lines.partition_point(|begin| *begin <= start) - 1;
         let begin = self.lines[line];
-        let end = self.text[begin..]
-            .find('\n')
-            .map_or(self.text.len(), |at| begin + at);
+        let end = self.text[begin..].find('\n').map_or(self.text.len(), |at| begin + at);
         let column = self.text[begin..start].chars().count();
-        let shown = self.shown(
-            begin,
-            end,
-            start,
-            self.char_start(span.end).clamp(start, end.max(start)),
-        );
-        Place {
-            file: self.origin.to_owned(),
-            line: line + 1,
-            column: column + 1,
-            shown,
-        }
+        let shown = self.shown(begin, end, start, self.char_start(span.end).clamp(start, end.max(start)));
+        Place { file: self.origin.to_owned(), line: line + 1, column: column + 1, shown }
     }
 
     /// `at`, or where the character begins that it is in the middle of, or the end.
     fn char_start(&self, at: usize) -> usize {
         let at = at.min(self.text.len());
-        (0..=at)
-            .rev()
-            .find(|at| self.text.is_char_boundary(*at))
-            .unwrap_or(0)
+        (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
 
     fn shown(&self, begin: usize, end: usize, from: usize, to: usize) -> Option<Shown> {
@@ -89,35 +69,20 @@ impl<'t> Source<'t> {
             return None;
         }
         let indent = line.len() - line.trim_start().len();
-        let skip = self.text[begin..from]
-            .chars()
-            .count()
-            .saturating_sub(line[..indent].chars().count());
+        let skip = self.text[begin..from].chars().count().saturating_sub(line[..indent].chars().count());
         let width = self.text[from..to].chars().count().max(1);
         // Of a very long line, the part where it matters.
         let cut = skip.saturating_sub(SHOWN_CHARS_MAX / 2);
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let text: String = line
-            .trim()
-            .chars()
-            .skip(cut)
-            .take(SHOWN_CHARS_MAX)
-            .map(printable)
-            .collect();
-        Some(Shown {
-            text,
-            skip: skip - cut,
-            width: width.min(SHOWN_CHARS_MAX),
-        })
+        let text: String = line.trim().chars().skip(cut).take(SHOWN_CHARS_MAX).map(printable).collect();
+        Some(Shown { text, skip: skip - cut, width: width.min(SHOWN_CHARS_MAX) })
     }
 }
 
 /// Whether a secret may stand in `line`: it has a key that begins with `secret` other than `secret_file`.
 fn may_hold_secret(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
-    lower
-        .match_indices("secret")
-        .any(|(at, word)| !lower[at + word.len()..].starts_with("_file"))
+    lower.match_indices("secret").any(|(at, word)| !lower[at + word.len()..].starts_with("_file"))
         || lower.contains("password")
 }
 
@@ -143,30 +108,17 @@ mod tests {
 
     #[test]
     fn a_caret_stands_under_what_is_meant() {
-        assert_eq!(
-            render("a = 1\n  bc = 22\n", 13..15),
-            "  --> f.toml:2:8\n   |  bc = 22\n   |       ^^\n"
-        );
+        assert_eq!(render("a = 1\n  bc = 22\n", 13..15), "  --> f.toml:2:8\n   |  bc = 22\n   |       ^^\n");
     }
 
     #[test]
     fn columns_are_characters_and_not_bytes() {
-        assert_eq!(
-            render("ä = 1", 5..6),
-            "  --> f.toml:1:5\n   |  ä = 1\n   |      ^\n"
-        );
+        assert_eq!(render("ä = 1", 5..6), "  --> f.toml:1:5\n   |  ä = 1\n   |      ^\n");
     }
 
     #[test]
     fn any_span_has_a_place_even_one_that_is_not_in_the_text() {
-        for (text, span) in [
-            ("", 0..0),
-            ("", 5..9),
-            ("ä", 1..1),
-            ("a\n", 2..2),
-            ("a\nb", 0..3),
-            ("\n\n", 1..9),
-        ] {
+        for (text, span) in [("", 0..0), ("", 5..9), ("ä", 1..1), ("a\n", 2..2), ("a\nb", 0..3), ("\n\n", 1..9)] {
             let place = Source::new("f", text).place(&span);
             assert!(place.line >= 1 && place.column >= 1, "{text:?} {span:?}");
         }

@@ -10,16 +10,8 @@ use serde::Deserialize;
 
 /// The text is not TOML.
 pub(crate) fn syntax_error(error: &toml::de::Error, source: &Source<'_>) -> Diagnostic {
-    let what = error
-        .message()
-        .lines()
-        .next()
-        .unwrap_or("this is not TOML")
-        .to_owned();
-    Diagnostic::error(
-        Refusal::new(codes::BAD_SYNTAX, what),
-        error.span().map(|span| source.place(&span)),
-    )
+    let what = error.message().lines().next().unwrap_or("this is not TOML").to_owned();
+    Diagnostic::error(Refusal::new(codes::BAD_SYNTAX, what), error.span().map(|span| source.place(&span)))
 }
 
 /// Reads the tree. After an error, what is wrong is taken out of a copy and reading starts again, so that
@@ -36,26 +28,15 @@ pub(crate) fn config(tree: &Tree<'_>, source: &Source<'_>) -> Result<Config, Vec
             Ok(_) => break,
             Err(error) => error,
         };
-        let path = error
-            .span()
-            .and_then(|span| rest.locate(&span))
-            .unwrap_or_default();
+        let path = error.span().and_then(|span| rest.locate(&span)).unwrap_or_default();
         let (refusal, at) = explain(error.message(), &path, tree);
         // What is missing only because it was taken out is not missing.
-        let follows =
-            refusal.code == codes::MISSING_KEY && removed.iter().any(|r| r.starts_with(&path));
+        let follows = refusal.code == codes::MISSING_KEY && removed.iter().any(|r| r.starts_with(&path));
         if !follows {
             // Of an unknown key the key is wrong, of everything else the value.
-            let span = if refusal.code == codes::UNKNOWN_KEY {
-                tree.key_span(&at)
-            } else {
-                tree.span(&at)
-            };
+            let span = if refusal.code == codes::UNKNOWN_KEY { tree.key_span(&at) } else { tree.span(&at) };
             let span = span.or_else(|| error.span());
-            found.push(Diagnostic::error(
-                refusal,
-                span.map(|span| source.place(&span)),
-            ));
+            found.push(Diagnostic::error(refusal, span.map(|span| source.place(&span))));
         }
         let culprit = if rest.has(&at) { at } else { path };
         if found.len() == REPORTED_MAX || !rest.remove(&culprit) {
@@ -73,24 +54,14 @@ fn check_schema(tree: &Tree<'_>, source: &Source<'_>) -> Result<(), Vec<Diagnost
     let version = Schema::VERSION.to_string();
     let (what, hint) = match tree.integer(&path) {
         Some(found) if found == version => return Ok(()),
-        Some(found) => (
-            format!("schema {} is not known", one_line(found)),
-            format!("this version reads schema = {version}"),
-        ),
-        None if tree.has(&path) => (
-            "schema is not a number".to_owned(),
-            format!("write schema = {version}"),
-        ),
-        None => (
-            "the file does not say its schema".to_owned(),
-            format!("write schema = {version} in its first line"),
-        ),
+        Some(found) => {
+            (format!("schema {} is not known", one_line(found)), format!("this version reads schema = {version}"))
+        }
+        None if tree.has(&path) => ("schema is not a number".to_owned(), format!("write schema = {version}")),
+        None => ("the file does not say its schema".to_owned(), format!("write schema = {version} in its first line")),
     };
     let span = tree.value_span(&path).unwrap_or(0..0);
-    Err(vec![Diagnostic::error(
-        Refusal::new(codes::BAD_SCHEMA, what).hint(hint),
-        Some(source.place(&span)),
-    )])
+    Err(vec![Diagnostic::error(Refusal::new(codes::BAD_SCHEMA, what).hint(hint), Some(source.place(&span)))])
 }
 
 /// What `message`, said by serde about the value at `path`, means, and the path of what is to blame.
@@ -105,11 +76,8 @@ fn explain(message: &str, path: &Path, tree: &Tree<'_>) -> (Refusal, Path) {
         ("missing field ", missing_field),
         ("invalid ", invalid),
     ];
-    let row = rows
-        .iter()
-        .find_map(|(start, explain)| message.strip_prefix(start).map(|rest| explain(rest, path)));
-    let other =
-        || Refusal::new(codes::WRONG_TYPE, message.lines().next().unwrap_or("wrong")).about(path);
+    let row = rows.iter().find_map(|(start, explain)| message.strip_prefix(start).map(|rest| explain(rest, path)));
+    let other = || Refusal::new(codes::WRONG_TYPE, message.lines().next().unwrap_or("wrong")).about(path);
     (row.unwrap_or_else(other), path.clone())
 }
 
@@ -123,10 +91,7 @@ fn ours(refusal: Refusal, path: &Path, tree: &Tree<'_>) -> (Refusal, Path) {
         let element = path.index(index);
         return (of_value(refusal, &element), element);
     }
-    let key = ticked(&refusal.what)
-        .first()
-        .map(|key| path.key(key))
-        .filter(|at| tree.has(at));
+    let key = ticked(&refusal.what).first().map(|key| path.key(key)).filter(|at| tree.has(at));
     let says_key = |last: &str| {
         let starts = [quoted(last), format!("`{last}`"), format!("the {last} ")];
         starts.iter().any(|start| refusal.what.starts_with(start))
@@ -141,10 +106,7 @@ fn ours(refusal: Refusal, path: &Path, tree: &Tree<'_>) -> (Refusal, Path) {
 /// `scsi_id "X" is 18 bytes` reads better than `scsi_id: "X" is 18 bytes`.
 fn of_value(refusal: Refusal, path: &Path) -> Refusal {
     if refusal.what.starts_with('"') {
-        return Refusal {
-            what: format!("{path} {}", refusal.what),
-            ..refusal
-        };
+        return Refusal { what: format!("{path} {}", refusal.what), ..refusal };
     }
     refusal.about(path)
 }
@@ -155,10 +117,7 @@ fn unknown_field(rest: &str, path: &Path) -> Refusal {
     let (table, _) = path.split_key();
     let known = words.get(1..).unwrap_or_default();
     let word = words.first().copied().unwrap_or("");
-    let refusal = Refusal::new(
-        codes::UNKNOWN_KEY,
-        format!("unknown key {} in {}", quoted(word), table.heading()),
-    );
+    let refusal = Refusal::new(codes::UNKNOWN_KEY, format!("unknown key {} in {}", quoted(word), table.heading()));
     match nearest(word, known) {
         Some(meant) => refusal.hint(format!("did you mean \"{meant}\"?")),
         None if known.is_empty() => refusal,
@@ -203,33 +162,19 @@ fn invalid(rest: &str, path: &Path) -> Refusal {
     if path.ends_in_secret() {
         return Refusal::new(codes::WRONG_TYPE, format!("{path} is not a string"));
     }
-    let (found, expected) = rest
-        .rsplit_once(", expected ")
-        .unwrap_or((rest, "something else"));
-    let expected = EXPECTED
-        .iter()
-        .find(|(serde, _)| expected.starts_with(serde))
-        .map_or(expected, |(_, here)| here);
+    let (found, expected) = rest.rsplit_once(", expected ").unwrap_or((rest, "something else"));
+    let expected = EXPECTED.iter().find(|(serde, _)| expected.starts_with(serde)).map_or(expected, |(_, here)| here);
     if let Some(value) = found.strip_prefix("value: ") {
-        return Refusal::new(
-            codes::OUT_OF_RANGE,
-            format!("{path} is out of range: {}", one_line(value)),
-        );
+        return Refusal::new(codes::OUT_OF_RANGE, format!("{path} is out of range: {}", one_line(value)));
     }
     let found = one_line(found.strip_prefix("type: ").unwrap_or(found));
-    Refusal::new(
-        codes::WRONG_TYPE,
-        format!("{path} has to be {expected}, and is the {found}"),
-    )
+    Refusal::new(codes::WRONG_TYPE, format!("{path} has to be {expected}, and is the {found}"))
 }
 
 /// Serde quotes values as they are; a message is one line, and not a long one.
 fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 100;
-    text.chars()
-        .take(CHARS_MAX)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().take(CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The words in backticks.

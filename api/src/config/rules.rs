@@ -9,11 +9,7 @@ use std::hash::Hash;
 
 /// Checks a config that was read. `tree` is where it was read from.
 pub(crate) fn check(config: &Config, tree: &Tree<'_>, source: &Source<'_>) -> Vec<Diagnostic> {
-    let mut findings = Findings {
-        tree,
-        source,
-        found: Vec::new(),
-    };
+    let mut findings = Findings { tree, source, found: Vec::new() };
     findings.counts(config);
     if !findings.found.is_empty() {
         // The rest compares many with many, and is for numbers within the limits.
@@ -72,60 +68,23 @@ impl Findings<'_> {
             };
             if let Some(first) = spelled.insert(name, key) {
                 let what = format!("{first} and {key} are the same target");
-                self.error(
-                    &Path::of(&["targets", key]),
-                    Refusal::new(codes::DUPLICATE_TARGET, what),
-                );
+                self.error(&Path::of(&["targets", key]), Refusal::new(codes::DUPLICATE_TARGET, what));
             }
         }
     }
 
     fn counts(&mut self, config: &Config) {
-        let luns = config
-            .targets
-            .values()
-            .map(|target| target.luns.len())
-            .sum();
-        self.count(
-            &Path::of(&["targets"]),
-            config.targets.len(),
-            Config::TARGETS_MAX,
-            "targets",
-        );
-        self.count(
-            &Path::of(&["targets"]),
-            luns,
-            Config::LUNS_MAX,
-            "LUNs in all",
-        );
+        let luns = config.targets.values().map(|target| target.luns.len()).sum();
+        self.count(&Path::of(&["targets"]), config.targets.len(), Config::TARGETS_MAX, "targets");
+        self.count(&Path::of(&["targets"]), luns, Config::LUNS_MAX, "LUNs in all");
         let global = Path::of(&["global"]);
-        self.count(
-            &global.key("portals"),
-            config.global.portals.len(),
-            GlobalSpec::PORTALS_MAX,
-            "portals",
-        );
+        self.count(&global.key("portals"), config.global.portals.len(), GlobalSpec::PORTALS_MAX, "portals");
         let accounts = config.global.discovery_auth.len();
-        self.count(
-            &global.key("discovery_auth"),
-            accounts,
-            TargetSpec::ACCOUNTS_MAX,
-            "accounts",
-        );
+        self.count(&global.key("discovery_auth"), accounts, TargetSpec::ACCOUNTS_MAX, "accounts");
         for (name, target) in &config.targets {
             let at = self.tree.target(name);
-            self.count(
-                &at.key("allow"),
-                target.allow.len(),
-                TargetSpec::RULES_MAX,
-                "rules",
-            );
-            self.count(
-                &at.key("chap"),
-                target.chap.len(),
-                TargetSpec::ACCOUNTS_MAX,
-                "accounts",
-            );
+            self.count(&at.key("allow"), target.allow.len(), TargetSpec::RULES_MAX, "rules");
+            self.count(&at.key("chap"), target.chap.len(), TargetSpec::ACCOUNTS_MAX, "accounts");
         }
     }
 
@@ -133,10 +92,7 @@ impl Findings<'_> {
         if count > limit {
             self.error(
                 at,
-                Refusal::new(
-                    codes::TOO_MANY,
-                    format!("{at}: there are {count} {of}, the limit is {limit}"),
-                ),
+                Refusal::new(codes::TOO_MANY, format!("{at}: there are {count} {of}, the limit is {limit}")),
             );
         }
     }
@@ -146,13 +102,7 @@ impl Findings<'_> {
         for (index, portal) in config.global.portals.iter().enumerate() {
             if portal.socket().port() != 0 && !seen.insert(portal) {
                 let at = Path::of(&["global", "portals"]).index(index);
-                self.error(
-                    &at,
-                    Refusal::new(
-                        codes::BAD_PORTAL,
-                        format!("[global]: portal {portal} stands twice"),
-                    ),
-                );
+                self.error(&at, Refusal::new(codes::BAD_PORTAL, format!("[global]: portal {portal} stands twice")));
             }
         }
     }
@@ -170,11 +120,7 @@ impl Findings<'_> {
                     self.unique(&mut ids, key, &at, "scsi_id", id.as_str());
                 }
                 if let Some(serial) = &identity.serial {
-                    let key = (
-                        identity.vendor.clone(),
-                        identity.product.clone(),
-                        serial.clone(),
-                    );
+                    let key = (identity.vendor.clone(), identity.product.clone(), serial.clone());
                     self.unique(&mut serials, key, &at, "serial", serial.as_str());
                 }
                 self.disk(&mut disks, &at, lun);
@@ -182,14 +128,7 @@ impl Findings<'_> {
         }
     }
 
-    fn unique<K: Hash + Eq>(
-        &mut self,
-        seen: &mut HashMap<K, Path>,
-        key: K,
-        at: &Path,
-        word: &str,
-        value: &str,
-    ) {
+    fn unique<K: Hash + Eq>(&mut self, seen: &mut HashMap<K, Path>, key: K, at: &Path, word: &str, value: &str) {
         match seen.get(&key) {
             None => {
                 seen.insert(key, at.clone());
@@ -197,20 +136,12 @@ impl Findings<'_> {
             Some(first) => {
                 let what = format!("{at}: {word} {value:?} is also that of {first}");
                 let hint = "initiators would take both for one disk; give each its own";
-                self.error(
-                    &at.key(word),
-                    Refusal::new(codes::DUPLICATE_IDENTITY, what).hint(hint),
-                );
+                self.error(&at.key(word), Refusal::new(codes::DUPLICATE_IDENTITY, what).hint(hint));
             }
         }
     }
 
-    fn disk<'c>(
-        &mut self,
-        seen: &mut HashMap<&'c std::path::Path, (Path, bool)>,
-        at: &Path,
-        lun: &'c LunSpec,
-    ) {
+    fn disk<'c>(&mut self, seen: &mut HashMap<&'c std::path::Path, (Path, bool)>, at: &Path, lun: &'c LunSpec) {
         let Some(path) = lun.backend.path() else {
             return;
         };
@@ -222,10 +153,7 @@ impl Findings<'_> {
             Some((first, _)) => {
                 let what = format!("{at}: {} is also the disk of {first}", path.display());
                 let hint = "reservations of one would not hold for the other; serve it once, or make both read_only";
-                self.error(
-                    &at.key("path"),
-                    Refusal::new(codes::DISK_TWICE, what).hint(hint),
-                );
+                self.error(&at.key("path"), Refusal::new(codes::DISK_TWICE, what).hint(hint));
             }
         }
     }
@@ -235,24 +163,17 @@ impl Findings<'_> {
         if target.allow.is_empty() {
             let place = if self.tree.has(&allow) { &allow } else { at };
             let refusal = Refusal::new(codes::LISTS_NOBODY, format!("{at} lets nobody in"));
-            self.warning(
-                place,
-                refusal.hint("list who may enter: allow = [\"iqn:GLOB\", \"addr:ADDRESS/BITS\"]"),
-            );
+            self.warning(place, refusal.hint("list who may enter: allow = [\"iqn:GLOB\", \"addr:ADDRESS/BITS\"]"));
         }
         if target.allow.len() > 1
             && let Some(index) = target.allow.iter().position(|rule| *rule == AllowRule::Any)
         {
             let what = format!("{at}: beside \"any\" no other rule has a meaning");
-            self.warning(
-                &allow.index(index),
-                Refusal::new(codes::OPEN_TO_ALL, what).hint("keep either"),
-            );
+            self.warning(&allow.index(index), Refusal::new(codes::OPEN_TO_ALL, what).hint("keep either"));
         }
         if target.mutual_chap.is_some() && target.chap.is_empty() {
-            let what = format!(
-                "{at}: `mutual_chap` stands without chap: a target answers only after the initiator has"
-            );
+            let what =
+                format!("{at}: `mutual_chap` stands without chap: a target answers only after the initiator has");
             let refusal = Refusal::new(codes::UNFIT_KEY, what).hint("add a [[targets.NAME.chap]]");
             self.error(&at.key("mutual_chap"), refusal);
         }

@@ -49,32 +49,22 @@ impl<'t> Tree<'t> {
 
     /// Where the value at `path` stands.
     pub(crate) fn value_span(&self, path: &Path) -> Option<Range<usize>> {
-        path.0
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step))
-            .map(Spanned::span)
+        path.0.iter().try_fold(&self.0, |node, step| child(node, step)).map(Spanned::span)
     }
 
     /// Where the last key of `path` stands; for an element of a list, the element.
     pub(crate) fn key_span(&self, path: &Path) -> Option<Range<usize>> {
         let (last, parents) = path.0.split_last()?;
-        let parent = parents
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step))?;
+        let parent = parents.iter().try_fold(&self.0, |node, step| child(node, step))?;
         match (last, parent.get_ref()) {
-            (Step::Key(key), DeValue::Table(table)) => {
-                table.get_key_value(key.as_str()).map(|(k, _)| k.span())
-            }
+            (Step::Key(key), DeValue::Table(table)) => table.get_key_value(key.as_str()).map(|(k, _)| k.span()),
             _ => child(parent, last).map(Spanned::span),
         }
     }
 
     /// Where `path` is best pointed at: the value if it stands on one line with its key, else the key.
     pub(crate) fn span(&self, path: &Path) -> Option<Range<usize>> {
-        let mut node = path
-            .0
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step))?;
+        let mut node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
         while let DeValue::Array(list) = node.get_ref() {
             match list.iter().next() {
                 Some(first) => node = first,
@@ -94,10 +84,7 @@ impl<'t> Tree<'t> {
 
     /// The keys of the table at `path`.
     pub(crate) fn keys(&self, path: &Path) -> Vec<&str> {
-        let node = path
-            .0
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step));
+        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step));
         match node.map(Spanned::get_ref) {
             Some(DeValue::Table(table)) => table.keys().map(|key| key.get_ref().as_ref()).collect(),
             _ => Vec::new(),
@@ -111,20 +98,14 @@ impl<'t> Tree<'t> {
         if self.has(&exact) {
             return exact;
         }
-        let spelled = self
-            .keys(&targets)
-            .into_iter()
-            .find(|key| TargetName::parse(key).as_ref() == Ok(name));
+        let spelled = self.keys(&targets).into_iter().find(|key| TargetName::parse(key).as_ref() == Ok(name));
         spelled.map_or(exact, |key| targets.key(key))
     }
 
     /// Which element of the list at `path` is the one that `what` is said about: the text it begins with,
     /// or the account that cannot be read. None if there is no list.
     pub(crate) fn wrong_element(&self, path: &Path, what: &str) -> Option<usize> {
-        let node = path
-            .0
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step))?;
+        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
         let DeValue::Array(list) = node.get_ref() else {
             return None;
         };
@@ -136,26 +117,17 @@ impl<'t> Tree<'t> {
 
     /// The integer at `path`, as it is written.
     pub(crate) fn integer(&self, path: &Path) -> Option<&str> {
-        let node = path
-            .0
-            .iter()
-            .try_fold(&self.0, |node, step| child(node, step))?;
+        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
         node.get_ref().as_integer().map(|integer| integer.as_str())
     }
 
     /// Takes the value at `path` out. An element of a list takes its list with it: the others would move up.
     pub(crate) fn remove(&mut self, path: &Path) -> bool {
-        let keys = path
-            .0
-            .iter()
-            .take_while(|step| matches!(step, Step::Key(_)))
-            .count();
+        let keys = path.0.iter().take_while(|step| matches!(step, Step::Key(_))).count();
         let Some((Step::Key(last), parents)) = path.0[..keys].split_last() else {
             return false;
         };
-        let parent = parents
-            .iter()
-            .try_fold(&mut self.0, |node, step| child_mut(node, step));
+        let parent = parents.iter().try_fold(&mut self.0, |node, step| child_mut(node, step));
         match parent.map(Spanned::get_mut) {
             Some(DeValue::Table(table)) => table.remove(last.as_str()).is_some(),
             _ => false,
@@ -196,10 +168,7 @@ fn child<'n, 't>(node: &'n Spanned<DeValue<'t>>, step: &Step) -> Option<&'n Span
     }
 }
 
-fn child_mut<'n, 't>(
-    node: &'n mut Spanned<DeValue<'t>>,
-    step: &Step,
-) -> Option<&'n mut Spanned<DeValue<'t>>> {
+fn child_mut<'n, 't>(node: &'n mut Spanned<DeValue<'t>>, step: &Step) -> Option<&'n mut Spanned<DeValue<'t>>> {
     match (node.get_mut(), step) {
         (DeValue::Table(table), Step::Key(key)) => table.get_mut(key.as_str()),
         _ => None,
@@ -209,11 +178,7 @@ fn child_mut<'n, 't>(
 impl Path {
     /// The path with these keys.
     pub(crate) fn of(keys: &[&str]) -> Path {
-        Path(
-            keys.iter()
-                .map(|key| Step::Key((*key).to_owned()))
-                .collect(),
-        )
+        Path(keys.iter().map(|key| Step::Key((*key).to_owned())).collect())
     }
 
     /// One key further.
@@ -251,10 +216,7 @@ impl Path {
         let mut text = String::new();
         for step in &self.0 {
             let Step::Key(key) = step else { continue };
-            let bare = !key.is_empty()
-                && key
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             let dot = if text.is_empty() { "" } else { "." };
             text.push_str(dot);
             text.push_str(&if bare { key.clone() } else { quoted(key) });
@@ -275,25 +237,18 @@ impl fmt::Display for Path {
         use Step::{Index, Key};
         let rest = |f: &mut fmt::Formatter<'_>, steps: &[Step]| {
             let mut between = ": ";
-            steps
-                .iter()
-                .filter_map(|s| if let Key(key) = s { Some(key) } else { None })
-                .try_for_each(|key| {
-                    write!(f, "{between}{}", short(key))?;
-                    between = ".";
-                    Ok(())
-                })
+            steps.iter().filter_map(|s| if let Key(key) = s { Some(key) } else { None }).try_for_each(|key| {
+                write!(f, "{between}{}", short(key))?;
+                between = ".";
+                Ok(())
+            })
         };
         match &self.0[..] {
-            [Key(targets), Key(target), Key(luns), Key(lun), tail @ ..]
-                if targets == "targets" && luns == "luns" =>
-            {
+            [Key(targets), Key(target), Key(luns), Key(lun), tail @ ..] if targets == "targets" && luns == "luns" => {
                 write!(f, "lun {} of {}", short(lun), short(target))?;
                 rest(f, tail)
             }
-            [Key(targets), Key(target), Key(chap), Index(at), tail @ ..]
-                if targets == "targets" && chap == "chap" =>
-            {
+            [Key(targets), Key(target), Key(chap), Index(at), tail @ ..] if targets == "targets" && chap == "chap" => {
                 write!(f, "account {} of {}", at + 1, short(target))?;
                 rest(f, tail)
             }
@@ -351,22 +306,10 @@ mod tests {
         for (path, text) in [
             (target.clone(), "target a"),
             (target.key("alias"), "target a: alias"),
-            (
-                target.key("luns").key("4").key("scsi_id"),
-                "lun 4 of a: scsi_id",
-            ),
-            (
-                target.key("chap").index(0).key("user"),
-                "account 1 of a: user",
-            ),
-            (
-                target.key("negotiate").key("initial_r2t"),
-                "target a: negotiate.initial_r2t",
-            ),
-            (
-                Path::of(&["global", "portals"]).index(3),
-                "[global]: portals",
-            ),
+            (target.key("luns").key("4").key("scsi_id"), "lun 4 of a: scsi_id"),
+            (target.key("chap").index(0).key("user"), "account 1 of a: user"),
+            (target.key("negotiate").key("initial_r2t"), "target a: negotiate.initial_r2t"),
+            (Path::of(&["global", "portals"]).index(3), "[global]: portals"),
             (Path::default(), "the file"),
         ] {
             assert_eq!(path.to_string(), text);

@@ -25,18 +25,9 @@ impl Iqn {
     /// # Errors
     /// `F-0201` says which part is not as the RFC has it.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let refuse = |why: &str| {
-            Refusal::new(
-                codes::BAD_NAME,
-                format!("{} is not an iSCSI name: {why}", quoted(text)),
-            )
-        };
+        let refuse = |why: &str| Refusal::new(codes::BAD_NAME, format!("{} is not an iSCSI name: {why}", quoted(text)));
         if text.len() > Self::BYTES_MAX {
-            return Err(refuse(&format!(
-                "it has {} bytes, the limit is {}",
-                text.len(),
-                Self::BYTES_MAX
-            )));
+            return Err(refuse(&format!("it has {} bytes, the limit is {}", text.len(), Self::BYTES_MAX)));
         }
         if let Some(odd) = text.chars().find(|c| !allowed(*c)) {
             return Err(refuse(&format!("{odd:?} may not stand in one"))
@@ -67,9 +58,7 @@ pub(crate) fn allowed(c: char) -> bool {
 /// `yyyy-mm.reversed.domain[:anything]` (RFC 7143 4.2.7.4).
 fn check_iqn(rest: &str) -> Result<(), &'static str> {
     let (naming, _own) = rest.split_once(':').unwrap_or((rest, ""));
-    let (date, domain) = naming
-        .split_once('.')
-        .ok_or("after iqn. it needs a date and a domain")?;
+    let (date, domain) = naming.split_once('.').ok_or("after iqn. it needs a date and a domain")?;
     let date = date.as_bytes();
     let is_date = date.len() == 7
         && date[4] == b'-'
@@ -160,11 +149,7 @@ mod tests {
             "disk1",
             "iqn.2001-04.com\0",
         ] {
-            assert_eq!(
-                Iqn::parse(name).map_err(|r| r.code),
-                Err(codes::BAD_NAME),
-                "{name:?}"
-            );
+            assert_eq!(Iqn::parse(name).map_err(|r| r.code), Err(codes::BAD_NAME), "{name:?}");
         }
     }
 
@@ -172,26 +157,13 @@ mod tests {
     fn a_name_may_have_223_bytes_and_not_one_more() {
         let name = |len: usize| format!("iqn.2001-04.com.example:{}", "a".repeat(len - 24));
         assert!(Iqn::parse(&name(223)).is_ok());
-        assert!(
-            Iqn::parse(&name(224))
-                .unwrap_err()
-                .what
-                .contains("224 bytes, the limit is 223")
-        );
+        assert!(Iqn::parse(&name(224)).unwrap_err().what.contains("224 bytes, the limit is 223"));
     }
 
     #[test]
     fn serde_reads_and_writes_the_text() {
         let name: Iqn = serde_json::from_str("\"iqn.2001-04.COM.example\"").unwrap();
-        assert_eq!(
-            serde_json::to_string(&name).unwrap(),
-            "\"iqn.2001-04.com.example\""
-        );
-        assert!(
-            serde_json::from_str::<Iqn>("\"nonsense\"")
-                .unwrap_err()
-                .to_string()
-                .starts_with("F-0201: ")
-        );
+        assert_eq!(serde_json::to_string(&name).unwrap(), "\"iqn.2001-04.com.example\"");
+        assert!(serde_json::from_str::<Iqn>("\"nonsense\"").unwrap_err().to_string().starts_with("F-0201: "));
     }
 }

@@ -21,11 +21,7 @@ impl LunNumber {
     /// # Errors
     /// `F-0202` above [`LunNumber::MAX`].
     pub fn new(number: u16) -> Result<Self, Refusal> {
-        if number > Self::MAX {
-            Err(refuse(&number.to_string()))
-        } else {
-            Ok(LunNumber(number))
-        }
+        if number > Self::MAX { Err(refuse(&number.to_string())) } else { Ok(LunNumber(number)) }
     }
 
     /// Reads decimal digits, without sign, and without leading zeros so that one unit has one spelling.
@@ -48,8 +44,7 @@ impl LunNumber {
 
 fn refuse(text: &str) -> Refusal {
     let what = format!("{} is not a LUN number", quoted(text));
-    Refusal::new(codes::BAD_LUN_NUMBER, what)
-        .hint(format!("LUN numbers are 0 to {}", LunNumber::MAX))
+    Refusal::new(codes::BAD_LUN_NUMBER, what).hint(format!("LUN numbers are 0 to {}", LunNumber::MAX))
 }
 
 impl fmt::Display for LunNumber {
@@ -110,30 +105,13 @@ mod tests {
     fn numbers_up_to_16383_are_read_and_16384_is_not() {
         assert_eq!(LunNumber::parse("0").unwrap().number(), 0);
         assert_eq!(LunNumber::parse("16383").unwrap().number(), 16383);
-        assert_eq!(
-            LunNumber::parse("16384").map_err(|r| r.code),
-            Err(codes::BAD_LUN_NUMBER)
-        );
-        assert_eq!(
-            LunNumber::new(16384).map_err(|r| r.code),
-            Err(codes::BAD_LUN_NUMBER)
-        );
+        assert_eq!(LunNumber::parse("16384").map_err(|r| r.code), Err(codes::BAD_LUN_NUMBER));
+        assert_eq!(LunNumber::new(16384).map_err(|r| r.code), Err(codes::BAD_LUN_NUMBER));
     }
 
     #[test]
     fn a_second_spelling_of_a_number_is_refused() {
-        for text in [
-            "",
-            "00",
-            "01",
-            "+1",
-            "-1",
-            " 1",
-            "1 ",
-            "0x1",
-            "1.0",
-            "99999999999999999999",
-        ] {
+        for text in ["", "00", "01", "+1", "-1", " 1", "1 ", "0x1", "1.0", "99999999999999999999"] {
             assert!(LunNumber::parse(text).is_err(), "{text:?}");
         }
     }
@@ -143,10 +121,7 @@ mod tests {
         let map = BTreeMap::from([(LunNumber(7), LunNumber(8))]);
         let text = serde_json::to_string(&map).unwrap();
         assert_eq!(text, r#"{"7":8}"#);
-        assert_eq!(
-            serde_json::from_str::<BTreeMap<LunNumber, LunNumber>>(&text).unwrap(),
-            map
-        );
+        assert_eq!(serde_json::from_str::<BTreeMap<LunNumber, LunNumber>>(&text).unwrap(), map);
         assert!(serde_json::from_str::<LunNumber>("-1").is_err());
     }
 }

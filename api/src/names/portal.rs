@@ -23,24 +23,12 @@ impl PortalAddress {
     /// # Errors
     /// `F-0208`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|t| t.strip_suffix(']'))
-            .filter(|t| t.contains(':'))
-            .unwrap_or(text);
-        let with_default = bare
-            .parse::<IpAddr>()
-            .map(|ip| SocketAddr::new(ip, Self::DEFAULT_PORT));
-        with_default
-            .or_else(|_| text.parse())
-            .map(PortalAddress)
-            .map_err(|_| {
-                Refusal::new(
-                    codes::BAD_PORTAL,
-                    format!("{} is not a portal", quoted(text)),
-                )
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).filter(|t| t.contains(':')).unwrap_or(text);
+        let with_default = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, Self::DEFAULT_PORT));
+        with_default.or_else(|_| text.parse()).map(PortalAddress).map_err(|_| {
+            Refusal::new(codes::BAD_PORTAL, format!("{} is not a portal", quoted(text)))
                 .hint("write ADDRESS:PORT, as in \"192.0.2.10:3260\" or \"[::]:3260\"")
-            })
+        })
     }
 
     /// The address and port.
@@ -122,11 +110,7 @@ mod tests {
             "a:b:c:d",
             "192.0.2.1:3260,1",
         ] {
-            assert_eq!(
-                PortalAddress::parse(text).map_err(|r| r.code),
-                Err(codes::BAD_PORTAL),
-                "{text:?}"
-            );
+            assert_eq!(PortalAddress::parse(text).map_err(|r| r.code), Err(codes::BAD_PORTAL), "{text:?}");
         }
     }
 }

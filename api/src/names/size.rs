@@ -13,14 +13,7 @@ use std::fmt;
 pub struct Size(u64);
 
 /// Unit letters and how far each shifts, largest first.
-const UNITS: [(&str, u32); 6] = [
-    ("E", 60),
-    ("P", 50),
-    ("T", 40),
-    ("G", 30),
-    ("M", 20),
-    ("K", 10),
-];
+const UNITS: [(&str, u32); 6] = [("E", 60), ("P", 50), ("T", 40), ("G", 30), ("M", 20), ("K", 10)];
 
 impl Size {
     /// The largest size: what an `off_t` can address.
@@ -31,11 +24,7 @@ impl Size {
     /// # Errors
     /// `F-0206` above [`Size::BYTES_MAX`].
     pub fn new(bytes: u64) -> Result<Self, Refusal> {
-        if bytes > Self::BYTES_MAX {
-            Err(refuse(&bytes.to_string()))
-        } else {
-            Ok(Size(bytes))
-        }
+        if bytes > Self::BYTES_MAX { Err(refuse(&bytes.to_string())) } else { Ok(Size(bytes)) }
     }
 
     /// Reads digits and an optional unit: `K M G T P E`, in either case, with an optional `iB` or `B` behind it.
@@ -46,8 +35,7 @@ impl Size {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().map_err(|_| refuse(text))?;
-        let shift =
-            unit_shift(unit.strip_prefix(' ').unwrap_or(unit)).ok_or_else(|| refuse(text))?;
+        let shift = unit_shift(unit.strip_prefix(' ').unwrap_or(unit)).ok_or_else(|| refuse(text))?;
         let bytes = number.checked_mul(1 << shift).ok_or_else(|| refuse(text))?;
         Self::new(bytes).map_err(|_| refuse(text))
     }
@@ -111,9 +99,7 @@ impl<'de> Deserialize<'de> for Size {
                 Size::new(bytes).map_err(E::custom)
             }
             fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Size, E> {
-                u64::try_from(bytes)
-                    .map_err(|_| E::custom(refuse(&bytes.to_string())))
-                    .map(Size)
+                u64::try_from(bytes).map_err(|_| E::custom(refuse(&bytes.to_string()))).map(Size)
             }
         }
         deserializer.deserialize_any(Bytes)
@@ -127,17 +113,7 @@ mod tests {
 
     #[test]
     fn every_usual_spelling_of_64_mebibytes_is_the_same_size() {
-        for text in [
-            "64M",
-            "64m",
-            "64MB",
-            "64MiB",
-            "64mib",
-            "64 MiB",
-            "65536K",
-            "67108864",
-            "67108864B",
-        ] {
+        for text in ["64M", "64m", "64MB", "64MiB", "64mib", "64 MiB", "65536K", "67108864", "67108864B"] {
             assert_eq!(Size::parse(text).expect(text).bytes(), 64 << 20, "{text}");
         }
     }
@@ -159,34 +135,21 @@ mod tests {
             "16E",
             "18446744073709551616",
         ] {
-            assert_eq!(
-                Size::parse(text).map_err(|r| r.code),
-                Err(codes::BAD_SIZE),
-                "{text:?}"
-            );
+            assert_eq!(Size::parse(text).map_err(|r| r.code), Err(codes::BAD_SIZE), "{text:?}");
         }
     }
 
     #[test]
     fn the_largest_size_is_the_largest_file_offset() {
-        assert_eq!(
-            Size::parse("9223372036854775807").unwrap().bytes(),
-            Size::BYTES_MAX
-        );
+        assert_eq!(Size::parse("9223372036854775807").unwrap().bytes(), Size::BYTES_MAX);
         assert!(Size::parse("9223372036854775808").is_err());
         assert!(Size::new(Size::BYTES_MAX + 1).is_err());
     }
 
     #[test]
     fn sizes_are_shown_in_the_largest_unit_that_loses_nothing() {
-        let shown = [
-            (0, "0"),
-            (512, "512"),
-            (1536, "1536"),
-            (64 << 20, "64MiB"),
-            (3 << 29, "1536MiB"),
-            (1 << 60, "1EiB"),
-        ];
+        let shown =
+            [(0, "0"), (512, "512"), (1536, "1536"), (64 << 20, "64MiB"), (3 << 29, "1536MiB"), (1 << 60, "1EiB")];
         for (bytes, text) in shown {
             assert_eq!(Size(bytes).to_string(), text);
         }

@@ -32,8 +32,9 @@ impl ShortName {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let odd = |c: char| !iqn::allowed(c) || c == ':';
         if text.is_empty() || text.len() > Iqn::BYTES_MAX || text.chars().any(odd) {
-            return Err(Refusal::new(codes::BAD_NAME, format!("{} is not a target name", quoted(text)))
-                .hint("a short name has letters, digits, '-' and '.'; a whole one looks like iqn.2026-11.com.example:disk1"));
+            return Err(Refusal::new(codes::BAD_NAME, format!("{} is not a target name", quoted(text))).hint(
+                "a short name has letters, digits, '-' and '.'; a whole one looks like iqn.2026-11.com.example:disk1",
+            ));
         }
         Ok(ShortName(text.to_ascii_lowercase()))
     }
@@ -52,8 +53,9 @@ impl IqnPrefix {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let name = Iqn::parse(text)?;
         if !name.as_str().starts_with("iqn.") || name.as_str().contains(':') {
-            return Err(Refusal::new(codes::BAD_NAME, format!("{} is not a prefix of names", quoted(text)))
-                .hint("write iqn.yyyy-mm and the reversed domain only; the colon and the short name follow by themselves"));
+            return Err(Refusal::new(codes::BAD_NAME, format!("{} is not a prefix of names", quoted(text))).hint(
+                "write iqn.yyyy-mm and the reversed domain only; the colon and the short name follow by themselves",
+            ));
         }
         Ok(IqnPrefix(name))
     }
@@ -70,10 +72,7 @@ impl TargetName {
     /// # Errors
     /// `F-0201`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let typed = |name_type: &&str| {
-            text.get(..4)
-                .is_some_and(|start| start.eq_ignore_ascii_case(name_type))
-        };
+        let typed = |name_type: &&str| text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(name_type));
         if ["iqn.", "eui.", "naa."].iter().any(typed) {
             return Iqn::parse(text).map(TargetName::Whole);
         }
@@ -135,16 +134,9 @@ mod tests {
     #[test]
     fn a_whole_name_stays_as_it_is() {
         let name = TargetName::parse("IQN.2026-11.com.example:x").unwrap();
+        assert_eq!(name.whole(Some(&prefix())).unwrap().as_str(), "iqn.2026-11.com.example:x");
         assert_eq!(
-            name.whole(Some(&prefix())).unwrap().as_str(),
-            "iqn.2026-11.com.example:x"
-        );
-        assert_eq!(
-            TargetName::parse("eui.02004567a425678d")
-                .unwrap()
-                .whole(None)
-                .unwrap()
-                .as_str(),
+            TargetName::parse("eui.02004567a425678d").unwrap().whole(None).unwrap().as_str(),
             "eui.02004567a425678d"
         );
     }
@@ -158,13 +150,8 @@ mod tests {
 
     #[test]
     fn a_prefix_is_an_iqn_without_a_colon() {
-        for text in [
-            "iqn.2026-11.com.example:",
-            "iqn.2026-11.com.example:x",
-            "eui.02004567a425678d",
-            "com.example",
-            "",
-        ] {
+        for text in ["iqn.2026-11.com.example:", "iqn.2026-11.com.example:x", "eui.02004567a425678d", "com.example", ""]
+        {
             assert!(IqnPrefix::parse(text).is_err(), "{text:?}");
         }
     }

@@ -18,12 +18,7 @@ impl<const N: usize> InquiryText<N> {
     /// # Errors
     /// `F-0203` if it is empty, longer than `N` bytes, or has other than printable ASCII.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let refuse = |why: String| {
-            Err(Refusal::new(
-                codes::BAD_INQUIRY_TEXT,
-                format!("{} {why}", quoted(text)),
-            ))
-        };
+        let refuse = |why: String| Err(Refusal::new(codes::BAD_INQUIRY_TEXT, format!("{} {why}", quoted(text))));
         if text.is_empty() {
             return refuse(format!("is empty, 1 to {N} bytes are needed"));
         }
@@ -74,10 +69,7 @@ mod tests {
 
     #[test]
     fn a_text_fills_its_field_and_not_one_byte_more() {
-        assert_eq!(
-            InquiryText::<8>::parse("12345678").unwrap().as_str(),
-            "12345678"
-        );
+        assert_eq!(InquiryText::<8>::parse("12345678").unwrap().as_str(), "12345678");
         let refusal = InquiryText::<8>::parse("123456789").unwrap_err();
         assert_eq!(refusal.what, "\"123456789\" is 9 bytes, the limit is 8");
         assert_eq!(refusal.code, codes::BAD_INQUIRY_TEXT);

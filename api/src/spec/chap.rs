@@ -56,15 +56,12 @@ impl TryFrom<Words> for ChapSpec {
             (Some(secret), None) => SecretSource::Inline(secret),
             (None, Some(file)) => SecretSource::File(file),
             (None, None) => {
-                return Err(
-                    Refusal::new(codes::MISSING_KEY, "the account has no secret")
-                        .hint("set secret_file, a file of mode 0600 with one line"),
-                );
+                return Err(Refusal::new(codes::MISSING_KEY, "the account has no secret")
+                    .hint("set secret_file, a file of mode 0600 with one line"));
             }
             (Some(_), Some(_)) => {
                 return Err(
-                    Refusal::new(codes::UNFIT_KEY, "`secret_file` stands beside a secret")
-                        .hint("keep one of the two"),
+                    Refusal::new(codes::UNFIT_KEY, "`secret_file` stands beside a secret").hint("keep one of the two")
                 );
             }
         };
@@ -78,11 +75,7 @@ impl From<ChapSpec> for Words {
             SecretSource::Inline(secret) => (Some(secret), None),
             SecretSource::File(file) => (None, Some(file)),
         };
-        Words {
-            user: spec.user,
-            secret,
-            secret_file,
-        }
+        Words { user: spec.user, secret, secret_file }
     }
 }
 
@@ -95,30 +88,15 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<ChapSpec>(text).map_err(|e| e.to_string());
         assert!(read(r#"{"user":"u","secret":"123456789012"}"#).is_ok());
         assert!(read(r#"{"user":"u","secret_file":"/x"}"#).is_ok());
-        assert!(
-            read(r#"{"user":"u"}"#)
-                .unwrap_err()
-                .starts_with(codes::MISSING_KEY)
-        );
-        assert!(
-            read(r#"{"user":"u","secret":"s","secret_file":"/x"}"#)
-                .unwrap_err()
-                .starts_with(codes::UNFIT_KEY)
-        );
-        assert!(
-            read(r#"{"user":"u","secret":"s","colour":1}"#)
-                .unwrap_err()
-                .contains("colour")
-        );
+        assert!(read(r#"{"user":"u"}"#).unwrap_err().starts_with(codes::MISSING_KEY));
+        assert!(read(r#"{"user":"u","secret":"s","secret_file":"/x"}"#).unwrap_err().starts_with(codes::UNFIT_KEY));
+        assert!(read(r#"{"user":"u","secret":"s","colour":1}"#).unwrap_err().contains("colour"));
     }
 
     #[test]
     fn a_secret_file_is_written_back_and_a_secret_is_not() {
         let spec = |source| serde_json::to_string(&ChapSpec::new("u", source).unwrap()).unwrap();
-        assert_eq!(
-            spec(SecretSource::File("/x".into())),
-            r#"{"user":"u","secret_file":"/x"}"#
-        );
+        assert_eq!(spec(SecretSource::File("/x".into())), r#"{"user":"u","secret_file":"/x"}"#);
         assert_eq!(
             spec(SecretSource::Inline(Secret::parse("hunter2").unwrap())),
             r#"{"user":"u","secret":"(redacted)"}"#

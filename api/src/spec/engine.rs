@@ -43,12 +43,7 @@ impl EngineSpec {
 
 impl Default for EngineSpec {
     fn default() -> Self {
-        EngineSpec {
-            shards: None,
-            io: IoChoice::Auto,
-            spin: None,
-            memory: None,
-        }
+        EngineSpec { shards: None, io: IoChoice::Auto, spin: None, memory: None }
     }
 }
 
@@ -69,51 +64,26 @@ struct Words {
 impl TryFrom<Words> for EngineSpec {
     type Error = Refusal;
     fn try_from(words: Words) -> Result<Self, Refusal> {
-        let out_of_range = |key: &str, range: String| {
-            Err(Refusal::new(
-                codes::OUT_OF_RANGE,
-                format!("`{key}` is {range}"),
-            ))
-        };
+        let out_of_range =
+            |key: &str, range: String| Err(Refusal::new(codes::OUT_OF_RANGE, format!("`{key}` is {range}")));
         if words.shards.is_some_and(|n| n == 0 || n > Self::SHARDS_MAX) {
-            return out_of_range(
-                "shards",
-                format!("1 to {}; leave it out for one per core", Self::SHARDS_MAX),
-            );
+            return out_of_range("shards", format!("1 to {}; leave it out for one per core", Self::SHARDS_MAX));
         }
         if words.spin_us.is_some_and(|us| us > Self::SPIN_US_MAX) {
             return out_of_range("spin_us", format!("0 to {}", Self::SPIN_US_MAX));
         }
-        if words
-            .memory
-            .is_some_and(|size| size.bytes() < Self::MEMORY_BYTES_MIN)
-        {
-            return out_of_range(
-                "memory",
-                format!("at least {} MiB", Self::MEMORY_BYTES_MIN >> 20),
-            );
+        if words.memory.is_some_and(|size| size.bytes() < Self::MEMORY_BYTES_MIN) {
+            return out_of_range("memory", format!("at least {} MiB", Self::MEMORY_BYTES_MIN >> 20));
         }
         let spin = words.spin_us.map(Duration::from_micros);
-        Ok(EngineSpec {
-            shards: words.shards,
-            io: words.io,
-            spin,
-            memory: words.memory,
-        })
+        Ok(EngineSpec { shards: words.shards, io: words.io, spin, memory: words.memory })
     }
 }
 
 impl From<EngineSpec> for Words {
     fn from(spec: EngineSpec) -> Words {
-        let spin_us = spec
-            .spin
-            .map(|spin| u64::try_from(spin.as_micros()).unwrap_or(u64::MAX));
-        Words {
-            shards: spec.shards,
-            io: spec.io,
-            spin_us,
-            memory: spec.memory,
-        }
+        let spin_us = spec.spin.map(|spin| u64::try_from(spin.as_micros()).unwrap_or(u64::MAX));
+        Words { shards: spec.shards, io: spec.io, spin_us, memory: spec.memory }
     }
 }
 

@@ -53,10 +53,8 @@ impl TryFrom<u32> for Schema {
         if version == Self::VERSION {
             return Ok(Schema);
         }
-        Err(
-            Refusal::new(codes::BAD_SCHEMA, format!("schema {version} is not known"))
-                .hint("this version reads schema = 1"),
-        )
+        Err(Refusal::new(codes::BAD_SCHEMA, format!("schema {version} is not known"))
+            .hint("this version reads schema = 1"))
     }
 }
 
@@ -95,10 +93,7 @@ impl Config {
         for (name, spec) in &self.targets {
             let name = name.whole(self.global.iqn_prefix.as_ref())?;
             if whole.insert(name.clone(), spec).is_some() {
-                return Err(Refusal::new(
-                    codes::DUPLICATE_TARGET,
-                    format!("there are two targets {name}"),
-                ));
+                return Err(Refusal::new(codes::DUPLICATE_TARGET, format!("there are two targets {name}")));
             }
         }
         Ok(whole)

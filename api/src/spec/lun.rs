@@ -78,12 +78,7 @@ impl LunSpec {
 
     /// A LUN on this disk, everything else by default.
     pub fn new(backend: BackendSpec) -> Self {
-        LunSpec {
-            backend,
-            block_size: None,
-            read_only: false,
-            identity: IdentitySpec::default(),
-        }
+        LunSpec { backend, block_size: None, read_only: false, identity: IdentitySpec::default() }
     }
 }
 
@@ -175,32 +170,14 @@ impl TryFrom<Words> for LunSpec {
         if let BackendSpec::File { create: true, .. } = backend
             && words.read_only
         {
-            return Err(unfit(
-                "create",
-                "makes an empty file, and the LUN is read only",
-            ));
+            return Err(unfit("create", "makes an empty file, and the LUN is read only"));
         }
-        let Words {
-            block_size,
-            read_only,
-            scsi_id,
-            serial,
-            vendor,
-            product,
-            revision,
-            ..
-        } = words;
+        let Words { block_size, read_only, scsi_id, serial, vendor, product, revision, .. } = words;
         Ok(LunSpec {
             backend,
             block_size,
             read_only,
-            identity: IdentitySpec {
-                scsi_id,
-                serial,
-                vendor,
-                product,
-                revision,
-            },
+            identity: IdentitySpec { scsi_id, serial, vendor, product, revision },
         })
     }
 }
@@ -222,19 +199,13 @@ impl Words {
             path => path.clone().unwrap_or_default(),
         };
         if self.size.is_some() && !has_size {
-            return Err(unfit(
-                "size",
-                "means nothing to a block disk: the device has one",
-            ));
+            return Err(unfit("size", "means nothing to a block disk: the device has one"));
         }
         if self.size.is_some_and(|size| size.bytes() == 0) {
             return Err(Refusal::new(codes::BAD_SIZE, "`size` is 0"));
         }
         if self.create && self.backend != BackendWord::File {
-            return Err(unfit(
-                "create",
-                &format!("means nothing to a {word} disk: only files are made"),
-            ));
+            return Err(unfit("create", &format!("means nothing to a {word} disk: only files are made")));
         }
         if self.create && self.size.is_none() {
             return Err(missing("size", "file that may have to be made"));
@@ -242,11 +213,7 @@ impl Words {
         let size = || self.size.ok_or_else(|| missing("size", word));
         Ok(match self.backend {
             BackendWord::Block => BackendSpec::Block { path },
-            BackendWord::File => BackendSpec::File {
-                path,
-                size: self.size,
-                create: self.create,
-            },
+            BackendWord::File => BackendSpec::File { path, size: self.size, create: self.create },
             BackendWord::Memory => BackendSpec::Memory { size: size()? },
             BackendWord::Null => BackendSpec::Null { size: size()? },
         })
@@ -254,10 +221,7 @@ impl Words {
 }
 
 fn missing(key: &str, backend: &str) -> Refusal {
-    Refusal::new(
-        codes::MISSING_KEY,
-        format!("`{key}` is missing: a {backend} disk needs it"),
-    )
+    Refusal::new(codes::MISSING_KEY, format!("`{key}` is missing: a {backend} disk needs it"))
 }
 
 fn unfit(key: &str, why: &str) -> Refusal {
@@ -266,23 +230,15 @@ fn unfit(key: &str, why: &str) -> Refusal {
 
 fn check_blocks(block_size: Option<u32>, size: Option<Size>) -> Result<(), Refusal> {
     if let Some(odd) = block_size.filter(|b| !LunSpec::BLOCK_SIZES.contains(b)) {
-        return Err(Refusal::new(
-            codes::BAD_BLOCK_SIZE,
-            format!("`block_size` is {odd}, and 512 and 4096 are served"),
-        ));
+        return Err(Refusal::new(codes::BAD_BLOCK_SIZE, format!("`block_size` is {odd}, and 512 and 4096 are served")));
     }
     let block = block_size.unwrap_or(LunSpec::BLOCK_SIZES[0]);
     match size {
         Some(size) if size.bytes() % u64::from(block) != 0 => {
-            let what = format!(
-                "`size` is {} bytes, not a multiple of the {block} bytes of a block",
-                size.bytes()
-            );
+            let what = format!("`size` is {} bytes, not a multiple of the {block} bytes of a block", size.bytes());
             let down = size.bytes() - size.bytes() % u64::from(block);
-            Err(Refusal::new(codes::BAD_BLOCK_SIZE, what).hint(format!(
-                "the next ones are {down} and {}",
-                down + u64::from(block)
-            )))
+            Err(Refusal::new(codes::BAD_BLOCK_SIZE, what)
+                .hint(format!("the next ones are {down} and {}", down + u64::from(block))))
         }
         _ => Ok(()),
     }
@@ -290,13 +246,7 @@ fn check_blocks(block_size: Option<u32>, size: Option<Size>) -> Result<(), Refus
 
 impl From<LunSpec> for Words {
     fn from(spec: LunSpec) -> Words {
-        let IdentitySpec {
-            scsi_id,
-            serial,
-            vendor,
-            product,
-            revision,
-        } = spec.identity;
+        let IdentitySpec { scsi_id, serial, vendor, product, revision } = spec.identity;
         let create = matches!(spec.backend, BackendSpec::File { create: true, .. });
         Words {
             backend: spec.backend.word(),
@@ -332,10 +282,7 @@ mod tests {
             r#"{"backend":"null","size":1099511627776,"read_only":true}"#,
             r#"{"backend":"block","path":"/d","scsi_id":"A","serial":"B","vendor":"C","product":"D","revision":"E"}"#,
         ] {
-            assert_eq!(
-                serde_json::to_string(&read(text).expect(text)).unwrap(),
-                text
-            );
+            assert_eq!(serde_json::to_string(&read(text).expect(text)).unwrap(), text);
         }
     }
 
@@ -346,47 +293,20 @@ mod tests {
             (r#"{"backend":"file"}"#, codes::MISSING_KEY, "`path`"),
             (r#"{"backend":"memory"}"#, codes::MISSING_KEY, "`size`"),
             (r#"{"backend":"null"}"#, codes::MISSING_KEY, "`size`"),
-            (
-                r#"{"backend":"file","path":"/x","create":true}"#,
-                codes::MISSING_KEY,
-                "`size`",
-            ),
-            (
-                r#"{"backend":"block","path":"/x","size":512}"#,
-                codes::UNFIT_KEY,
-                "`size`",
-            ),
-            (
-                r#"{"backend":"memory","size":512,"path":"/x"}"#,
-                codes::UNFIT_KEY,
-                "`path`",
-            ),
-            (
-                r#"{"backend":"null","size":512,"create":true}"#,
-                codes::UNFIT_KEY,
-                "`create`",
-            ),
+            (r#"{"backend":"file","path":"/x","create":true}"#, codes::MISSING_KEY, "`size`"),
+            (r#"{"backend":"block","path":"/x","size":512}"#, codes::UNFIT_KEY, "`size`"),
+            (r#"{"backend":"memory","size":512,"path":"/x"}"#, codes::UNFIT_KEY, "`path`"),
+            (r#"{"backend":"null","size":512,"create":true}"#, codes::UNFIT_KEY, "`create`"),
             (
                 r#"{"backend":"file","path":"/x","size":512,"create":true,"read_only":true}"#,
                 codes::UNFIT_KEY,
                 "`create`",
             ),
-            (
-                r#"{"backend":"block","path":"dev/sda"}"#,
-                codes::BAD_TEXT,
-                "`path`",
-            ),
-            (
-                r#"{"backend":"memory","size":0}"#,
-                codes::BAD_SIZE,
-                "`size`",
-            ),
+            (r#"{"backend":"block","path":"dev/sda"}"#, codes::BAD_TEXT, "`path`"),
+            (r#"{"backend":"memory","size":0}"#, codes::BAD_SIZE, "`size`"),
         ] {
             let error = read(text).expect_err(text);
-            assert!(
-                error.starts_with(code) && error.contains(key),
-                "{text}: {error}"
-            );
+            assert!(error.starts_with(code) && error.contains(key), "{text}: {error}");
         }
     }
 
@@ -394,18 +314,9 @@ mod tests {
     fn blocks_are_512_or_4096_bytes_and_fill_the_size() {
         for (text, fits) in [
             (r#"{"backend":"memory","size":4096,"block_size":512}"#, true),
-            (
-                r#"{"backend":"memory","size":4096,"block_size":4096}"#,
-                true,
-            ),
-            (
-                r#"{"backend":"memory","size":4096,"block_size":1024}"#,
-                false,
-            ),
-            (
-                r#"{"backend":"memory","size":4608,"block_size":4096}"#,
-                false,
-            ),
+            (r#"{"backend":"memory","size":4096,"block_size":4096}"#, true),
+            (r#"{"backend":"memory","size":4096,"block_size":1024}"#, false),
+            (r#"{"backend":"memory","size":4608,"block_size":4096}"#, false),
             (r#"{"backend":"memory","size":4608}"#, true),
             (r#"{"backend":"memory","size":4609}"#, false),
         ] {
@@ -415,11 +326,7 @@ mod tests {
 
     #[test]
     fn a_scsi_id_of_17_bytes_is_refused() {
-        let error =
-            read(r#"{"backend":"memory","size":512,"scsi_id":"12345678901234567"}"#).unwrap_err();
-        assert!(
-            error.starts_with("F-0203: \"12345678901234567\" is 17 bytes, the limit is 16"),
-            "{error}"
-        );
+        let error = read(r#"{"backend":"memory","size":512,"scsi_id":"12345678901234567"}"#).unwrap_err();
+        assert!(error.starts_with("F-0203: \"12345678901234567\" is 17 bytes, the limit is 16"), "{error}");
     }
 }

@@ -30,8 +30,5 @@ fn check_text(key: &str, text: &str, bytes_max: usize) -> Result<(), crate::Refu
     } else {
         return Ok(());
     };
-    Err(crate::Refusal::new(
-        crate::codes::BAD_TEXT,
-        format!("`{key}` {why}"),
-    ))
+    Err(crate::Refusal::new(crate::codes::BAD_TEXT, format!("`{key}` {why}")))
 }

@@ -61,27 +61,18 @@ impl NegotiateSpec {
     /// # Errors
     /// `F-0209` names the key.
     pub fn checked(self) -> Result<Self, Refusal> {
-        in_range(
-            "max_recv_data_segment_length",
-            self.max_recv_data_segment_length,
-            LENGTH,
-        )?;
+        in_range("max_recv_data_segment_length", self.max_recv_data_segment_length, LENGTH)?;
         in_range("max_burst_length", self.max_burst_length, LENGTH)?;
         in_range("first_burst_length", self.first_burst_length, LENGTH)?;
-        in_range(
-            "max_outstanding_r2t",
-            self.max_outstanding_r2t,
-            (1, u16::MAX),
-        )?;
+        in_range("max_outstanding_r2t", self.max_outstanding_r2t, (1, u16::MAX))?;
         in_range("default_time2wait", self.default_time2wait, SECONDS)?;
         in_range("default_time2retain", self.default_time2retain, SECONDS)?;
         digests("header_digest", self.header_digest.as_deref())?;
         digests("data_digest", self.data_digest.as_deref())?;
         match (self.first_burst_length, self.max_burst_length) {
             (Some(first), Some(max)) if first > max => {
-                let what = format!(
-                    "`first_burst_length` is {first}, above the max_burst_length of {max} (RFC 7143 13.14)"
-                );
+                let what =
+                    format!("`first_burst_length` is {first}, above the max_burst_length of {max} (RFC 7143 13.14)");
                 Err(Refusal::new(codes::OUT_OF_RANGE, what))
             }
             _ => Ok(self),
@@ -97,9 +88,7 @@ impl Serialize for NegotiateSpec {
 
 impl<'de> Deserialize<'de> for NegotiateSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)?
-            .checked()
-            .map_err(de::Error::custom)
+        Self::deserialize(deserializer)?.checked().map_err(de::Error::custom)
     }
 }
 
@@ -109,10 +98,9 @@ fn in_range<T: PartialOrd + std::fmt::Display>(
     (least, most): (T, T),
 ) -> Result<(), Refusal> {
     match value {
-        Some(value) if value < least || value > most => Err(Refusal::new(
-            codes::OUT_OF_RANGE,
-            format!("`{key}` is {value}, and {least} to {most} may stand there"),
-        )),
+        Some(value) if value < least || value > most => {
+            Err(Refusal::new(codes::OUT_OF_RANGE, format!("`{key}` is {value}, and {least} to {most} may stand there")))
+        }
         _ => Ok(()),
     }
 }
@@ -120,10 +108,8 @@ fn in_range<T: PartialOrd + std::fmt::Display>(
 /// A list says each word at most once, and at least one.
 fn digests(key: &str, list: Option<&[Digest]>) -> Result<(), Refusal> {
     match list {
-        Some([] | [_, _, _, ..])
-        | Some([Digest::None, Digest::None] | [Digest::Crc32c, Digest::Crc32c]) => {
-            let what =
-                format!("`{key}` is a list of one or both of \"crc32c\" and \"none\", each once");
+        Some([] | [_, _, _, ..]) | Some([Digest::None, Digest::None] | [Digest::Crc32c, Digest::Crc32c]) => {
+            let what = format!("`{key}` is a list of one or both of \"crc32c\" and \"none\", each once");
             Err(Refusal::new(codes::OUT_OF_RANGE, what))
         }
         _ => Ok(()),
@@ -149,21 +135,14 @@ mod tests {
             ("default_time2retain", 0, 3600),
         ] {
             let fits = |value: i64| read(&format!("{{\"{key}\":{value}}}")).is_ok();
-            assert!(
-                fits(least) && fits(most) && !fits(least - 1) && !fits(most + 1),
-                "{key}"
-            );
+            assert!(fits(least) && fits(most) && !fits(least - 1) && !fits(most + 1), "{key}");
         }
     }
 
     #[test]
     fn the_first_burst_is_not_longer_than_the_longest() {
         assert!(read(r#"{"first_burst_length":65536,"max_burst_length":65536}"#).is_ok());
-        assert!(
-            read(r#"{"first_burst_length":65537,"max_burst_length":65536}"#)
-                .unwrap_err()
-                .contains("13.14")
-        );
+        assert!(read(r#"{"first_burst_length":65537,"max_burst_length":65536}"#).unwrap_err().contains("13.14"));
     }
 
     #[test]
@@ -176,18 +155,13 @@ mod tests {
             (r#"["crc32c","none","crc32c"]"#, false),
             (r#"["md5"]"#, false),
         ] {
-            assert_eq!(
-                read(&format!("{{\"data_digest\":{list}}}")).is_ok(),
-                fits,
-                "{list}"
-            );
+            assert_eq!(read(&format!("{{\"data_digest\":{list}}}")).is_ok(), fits, "{list}");
         }
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let text =
-            r#"{"header_digest":["crc32c","none"],"initial_r2t":true,"max_outstanding_r2t":4}"#;
+        let text = r#"{"header_digest":["crc32c","none"],"initial_r2t":true,"max_outstanding_r2t":4}"#;
         assert_eq!(serde_json::to_string(&read(text).unwrap()).unwrap(), text);
     }
 }

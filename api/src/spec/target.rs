@@ -57,18 +57,10 @@ mod tests {
 
     #[test]
     fn an_alias_has_1_to_255_bytes_on_one_line() {
-        let read = |alias: &str| {
-            serde_json::from_value::<TargetSpec>(serde_json::json!({ "alias": alias }))
-        };
+        let read = |alias: &str| serde_json::from_value::<TargetSpec>(serde_json::json!({ "alias": alias }));
         assert!(read(&"a".repeat(255)).is_ok());
         for alias in ["", "a\nb", &"a".repeat(256)] {
-            assert!(
-                read(alias)
-                    .unwrap_err()
-                    .to_string()
-                    .starts_with("F-0210: `alias`"),
-                "{alias:?}"
-            );
+            assert!(read(alias).unwrap_err().to_string().starts_with("F-0210: `alias`"), "{alias:?}");
         }
     }
 

@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn times_have_a_unit_or_are_seconds() {
-        for (text, ms) in [("20", 20_000), ("20s", 20_000), ("500ms", 500), ("2m", 120_000), ("0", 0), ("86400", 86_400_000)] {
+        for (text, ms) in
+            [("20", 20_000), ("20s", 20_000), ("500ms", 500), ("2m", 120_000), ("0", 0), ("86400", 86_400_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "s", "-1", "1h", "1.5s", "86401", "99999999999999999999"] {

@@ -4,7 +4,10 @@ use crate::cli::{Cli, Demo};
 use crate::signals::Signals;
 use crate::{logging, output, selfcheck, serve};
 use ferrite::api::codes;
-use ferrite::{Create, DiskOptions, EngineSpec, Error, FileDisk, Iqn, Lun, LunNumber, MemoryDisk, PortalAddress, Refusal, Server, Size, TargetSpec};
+use ferrite::{
+    Create, DiskOptions, EngineSpec, Error, FileDisk, Iqn, Lun, LunNumber, MemoryDisk, PortalAddress, Refusal, Server,
+    Size, TargetSpec,
+};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -77,7 +80,9 @@ fn file(path: &Path, demo: &Demo) -> Result<Lun, Error> {
     let exists = path.try_exists().unwrap_or(true);
     if exists && demo.self_check {
         let what = format!("refused: --self-check writes, and {} exists", path.display());
-        return Err(Refusal::new(codes::IN_USE, what).hint("name a file that is not there, or leave --file out").into());
+        return Err(Refusal::new(codes::IN_USE, what)
+            .hint("name a file that is not there, or leave --file out")
+            .into());
     }
     if exists && demo.size.is_some() {
         let what = format!("{} exists and has its own size", path.display());

@@ -24,7 +24,9 @@ impl Signals {
     pub(crate) fn wait(&self) -> io::Result<Signal> {
         loop {
             match self.0.wait()? {
-                Signal::SIGHUP => tracing::warn!("SIGHUP: the configuration is read at the start only; restart to change it"),
+                Signal::SIGHUP => {
+                    tracing::warn!("SIGHUP: the configuration is read at the start only; restart to change it")
+                }
                 signal => return Ok(signal),
             }
         }

@@ -94,7 +94,8 @@ fn identity(subject: Subject<'_>) -> Seen {
     let (Some(vendor), Some(product)) = (standard.get(8..16), standard.get(16..32)) else {
         return Err(format!("INQUIRY gives {} bytes", standard.len()));
     };
-    let serial = serial.get(4..).map(shown).filter(|serial| !serial.is_empty()).ok_or("page 80h has no serial number")?;
+    let serial =
+        serial.get(4..).map(shown).filter(|serial| !serial.is_empty()).ok_or("page 80h has no serial number")?;
     // Designator: code set in byte 0, association (bits 5-4) and type (bits 3-0) in byte 1 (SPC-5 7.7.6).
     if !walk(designators.get(4..).unwrap_or_default()).any(|d| d[1] & 0x3f == 0x03) {
         return Err("page 83h has no NAA designator of the unit".to_owned());
@@ -123,7 +124,8 @@ fn data(subject: Subject<'_>, digests: bool) -> Seen {
     let count = (DATA_BYTES_MAX / u64::from(block_size)).min(blocks);
     // At the beginning and at the end; bytes that differ from block to block and from place to place.
     for lba in [0, blocks - count] {
-        let written: Vec<u8> = (0..count * u64::from(block_size)).map(|at| ((at * 31 + at / 509 + lba) % 251) as u8).collect();
+        let written: Vec<u8> =
+            (0..count * u64::from(block_size)).map(|at| ((at * 31 + at / 509 + lba) % 251) as u8).collect();
         session.write(0, lba, &written, block_size).map_err(text)?;
         session.synchronize_cache(0).map_err(text)?;
         let count = u32::try_from(count).expect("at most 1 MiB");

@@ -24,9 +24,19 @@ struct Urls {
 }
 
 const TOOLS: [Tool; 5] = [
-    Tool { program: "iscsi-ls", step: "discovery", arguments: |u| vec!["-s".into(), u.portal.clone()], shows: |u| &u.target },
+    Tool {
+        program: "iscsi-ls",
+        step: "discovery",
+        arguments: |u| vec!["-s".into(), u.portal.clone()],
+        shows: |u| &u.target,
+    },
     Tool { program: "iscsi-inq", step: "identity", arguments: |u| vec![u.unit.clone()], shows: |_| "Vendor" },
-    Tool { program: "iscsi-readcapacity16", step: "capacity", arguments: |u| vec![u.unit.clone()], shows: |_| "Block Length" },
+    Tool {
+        program: "iscsi-readcapacity16",
+        step: "capacity",
+        arguments: |u| vec![u.unit.clone()],
+        shows: |_| "Block Length",
+    },
     Tool {
         program: "qemu-img",
         step: "capacity",
@@ -36,14 +46,22 @@ const TOOLS: [Tool; 5] = [
     Tool {
         program: "qemu-io",
         step: "write, flush, read",
-        arguments: |u| ["-f", "raw", "-c", "write -P 90 0 512", "-c", "flush", "-c", "read -P 90 0 512", &u.unit].map(String::from).to_vec(),
+        arguments: |u| {
+            ["-f", "raw", "-c", "write -P 90 0 512", "-c", "flush", "-c", "read -P 90 0 512", &u.unit]
+                .map(String::from)
+                .to_vec()
+        },
         shows: |_| "read 512/512 bytes",
     },
 ];
 
 pub(super) fn run(subject: Subject<'_>) -> Vec<Row> {
     let Subject { portal, target } = subject;
-    let urls = Urls { portal: format!("iscsi://{portal}"), unit: format!("iscsi://{portal}/{target}/0"), target: target.to_owned() };
+    let urls = Urls {
+        portal: format!("iscsi://{portal}"),
+        unit: format!("iscsi://{portal}/{target}/0"),
+        target: target.to_owned(),
+    };
     TOOLS.iter().map(|tool| Row { initiator: tool.program, step: tool.step, outcome: tool.run(&urls) }).collect()
 }
 
