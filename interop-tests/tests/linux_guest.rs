@@ -104,7 +104,7 @@ fn a_target_that_is_killed_under_load_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn a_target_that_is_ended_and_started_again_under_load_is_a_pause() {
-    survives_cuts("an orderly end", |served| match served.terminate(Duration::from_secs(20)) {
+    survives_cuts("an orderly end", |served| match served.terminate(Duration::from_secs(40)) {
         Ending::Exit(0) => Ok(()),
         other => Err(format!("the target was asked to end, and: {other:?}")),
     });

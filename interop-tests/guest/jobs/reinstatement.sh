@@ -41,18 +41,19 @@ wait $fio || { cat /tmp/load.out; fail "the load"; }
 no_io_errors
 [ "$(iscsiadm --mode session | wc -l)" = 1 ] || fail "more than one session"
 
-if [ "${RESERVATION:-yes}" = yes ]; then
-  step "the reservation went with the old session"
-  # A second session under another ISID is another I_T nexus: it may write, so nobody holds the reservation.
-  iscsiadm --mode iface --interface second --op new
-  iscsiadm --mode iface --interface second --op update --name iface.transport_name --value tcp
-  iscsiadm --mode iface --interface second --op update --name iface.initiatorname --value iqn.2026-11.com.example:second
-  iscsiadm --mode discovery --type sendtargets --portal "$portal" --interface second
-  iscsiadm --mode node --targetname "$TARGET" --portal "$portal" --interface second --login
-  await 30 "no second disk" sh -c "lsscsi 2>/dev/null | grep -q . || ls /sys/class/iscsi_session | wc -l | grep -qx 2"
-  udevadm settle --timeout=30
-  session=$(ls -d /sys/class/iscsi_session/* | sort -V | tail -n 1)
-  second=$(ls "$session"/device/target*/*:"$LUN"/block)
-  dd if=/dev/zero of="/dev/$second" bs=4k count=1 seek=4096 oflag=direct status=none || fail "the reservation of a dead session holds"
-fi
+step "the reservation went with the old session"
+# Another name is another I_T nexus: it may write, so nobody holds the reservation (SPC-2 5.5.1, loss of the nexus).
+iscsiadm --mode iface --interface second --op new
+iscsiadm --mode iface --interface second --op update --name iface.transport_name --value tcp
+iscsiadm --mode iface --interface second --op update --name iface.initiatorname --value iqn.2026-11.com.example:second
+iscsiadm --mode discovery --type sendtargets --portal "$portal" --interface second
+before=$(ls /sys/class/iscsi_session)
+"${node[@]}" --interface second --login
+session=$(ls /sys/class/iscsi_session | grep -vx "$before")
+second_disk() { ls -d /sys/class/iscsi_session/"$session"/device/target*/*:"$LUN"/block/*; }
+await 30 "no second disk" second_disk
+udevadm settle --timeout=30
+second=/dev/$(basename "$(second_disk)")
+dd if=/dev/zero of="$second" bs=4k count=1 seek=4096 oflag=direct status=none || fail "the reservation of a dead session holds"
+no_io_errors
 step "done"

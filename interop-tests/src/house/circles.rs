@@ -24,21 +24,24 @@ pub fn check(sources: &[Source]) -> Vec<Violation> {
         .filter_map(|(name, modules)| {
             let circle = circle_in(&leans_of(&modules))?;
             let names: Vec<String> = circle.iter().map(|module| format!("crate::{}", module.join("::"))).collect();
-            Some(Violation::new(format!("{name}/src"), format!("an import circle: {}", names.join(" uses "))))
+            Some(Violation::new(name.trim_end_matches('/'), format!("an import circle: {}", names.join(" uses "))))
         })
         .collect()
 }
 
-/// The crate's folder and the module's path of a file below `src/`.
+/// The crate of a file and the path of its module in it. A program is a crate of its own; one of a single file
+/// has no circle to find.
 fn module_of(path: &str) -> Option<(&str, Vec<String>)> {
-    let (name, rest) = path.split_once("/src/")?;
-    let rest = rest.strip_suffix(".rs")?;
-    // Programs are crates of their own.
-    if rest == "main" || rest.starts_with("bin/") {
-        return None;
-    }
-    let mut parts: Vec<String> = rest.split('/').map(str::to_owned).collect();
-    if matches!(parts.last().map(String::as_str), Some("mod" | "lib")) {
+    let (folder, rest) = path.split_once("/src/")?;
+    let (name, rest) = match rest.strip_prefix("bin/") {
+        None => (folder, rest),
+        Some(program) => {
+            let (_, inside) = program.split_once('/')?;
+            path.split_at_checked(path.len() - inside.len())?
+        }
+    };
+    let mut parts: Vec<String> = rest.strip_suffix(".rs")?.split('/').map(str::to_owned).collect();
+    if matches!(parts.last().map(String::as_str), Some("mod" | "lib" | "main")) {
         parts.pop();
     }
     Some((name, parts))
@@ -230,6 +233,14 @@ mod tests {
             Vec::<String>::new()
         );
         assert_eq!(wrong(&[("c/src/a/mod.rs", "mod child;\nuse self::child::Thing;"), child]).len(), 1);
+    }
+
+    #[test]
+    fn a_program_of_several_files_is_a_crate_of_its_own() {
+        let files = [("c/src/bin/p/a.rs", "use crate::b::B;"), ("c/src/bin/p/b.rs", "use crate::a::A;")];
+        assert_eq!(wrong(&files).len(), 1);
+        let apart = [("c/src/bin/p/a.rs", "use crate::b::B;"), ("c/src/b.rs", "use crate::a::A;")];
+        assert_eq!(wrong(&apart), Vec::<String>::new());
     }
 
     #[test]

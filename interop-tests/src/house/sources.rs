@@ -63,7 +63,12 @@ fn means(source: &Source, code: &str, places: &[&str], name: &str, is: impl Fn(&
 /// The root of a crate says what becomes of `unsafe` in it.
 fn unsafe_lint(source: &Source, code: &str) -> Option<String> {
     let (folder, rest) = source.path.split_once('/')?;
-    let is_root = rest == "src/lib.rs" || rest == "src/main.rs" || rest.starts_with("src/bin/");
+    // A program of one file is its root; one with a folder has its root in `main.rs` there.
+    let of_program = rest.strip_prefix("src/bin/").is_some_and(|rest| match rest.split_once('/') {
+        None => true,
+        Some((_, inside)) => inside == "main.rs",
+    });
+    let is_root = rest == "src/lib.rs" || rest == "src/main.rs" || of_program;
     if !is_root || folder == "fuzz" {
         return None;
     }
@@ -180,6 +185,8 @@ mod tests {
         assert_eq!(wrong("scsi/src/lib.rs", "#![deny(unsafe_code)]").len(), 1);
         assert_eq!(wrong("scsi/src/lib.rs", "// #![forbid(unsafe_code)]").len(), 1);
         assert_eq!(wrong("target/src/bin/ferrited.rs", "").len(), 1);
+        assert_eq!(wrong("target/src/bin/ferrited/main.rs", "").len(), 1);
+        assert_eq!(wrong("target/src/bin/ferrited/cli.rs", ""), Vec::<String>::new());
     }
 
     #[test]
