@@ -15,7 +15,8 @@
 //!     Arc::new(Book::new()),
 //! );
 //! let port = Port { target: "iqn.2026-11.com.example:demo".into(), relative_port: 1, group: 1, luns: vec![0] };
-//! let mut nexus = Nexus::new(NexusId { session: 1, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 });
+//! let host = NexusId { session: 1, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 };
+//! let mut nexus = Nexus::new(host);
 //! nexus.forget_attentions();
 //!
 //! let read_10 = [0x28, 0, 0, 0, 0, 8, 0, 0, 4, 0];

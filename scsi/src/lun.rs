@@ -16,8 +16,8 @@ pub fn to_bytes(number: u16) -> [u8; 8] {
 
 /// The unit number that the eight bytes of a LUN field mean, or `None` where they cannot mean one of ours.
 ///
-/// An initiator may write any number in flat space form, also one below 256 (SAM-5, flat space addressing): both forms name the
-/// same unit.
+/// An initiator may write any number in flat space form, also one below 256 (SAM-5, flat space addressing): both forms
+/// name the same unit.
 pub fn parse(bytes: [u8; 8]) -> Option<u16> {
     if bytes[2..] != [0; 6] {
         return None;

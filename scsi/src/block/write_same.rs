@@ -29,7 +29,8 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, block: &[u8]) -> Result<Plan, Sens
     if block.iter().all(|&byte| byte == 0) {
         return Ok(zero(asked, range));
     }
-    // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3, WRITE SAME and unmap operations).
+    // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3, WRITE SAME and unmap
+    // operations).
     Ok(Plan::WriteSame { at: range.at, len: range.len, fua: false, pattern: block.into() })
 }
 

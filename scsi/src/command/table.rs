@@ -13,9 +13,9 @@ pub(crate) type Gathered = fn(&mut Asked<'_>, &[u8]) -> Result<Plan, Sense>;
 
 /// One command.
 pub(crate) struct Row {
-    /// CDB USAGE DATA (SPC-4, REPORT SUPPORTED OPERATION CODES): the operation code, then a one for each bit that is looked at, with the
-    /// service action in its place. Its length is that of the CDB. A bit that is neither here nor in `ignored`
-    /// makes a command invalid, so that what is reported and what is done cannot differ.
+    /// CDB USAGE DATA (SPC-4, REPORT SUPPORTED OPERATION CODES): the operation code, then a one for each bit that is
+    /// looked at, with the service action in its place. Its length is that of the CDB. A bit that is neither here nor
+    /// in `ignored` makes a command invalid, so that what is reported and what is done cannot differ.
     pub(crate) usage: &'static [u8],
     /// Bits that may be set and mean nothing to us, as (byte, mask): obsolete fields, and hints we do not take.
     pub(crate) ignored: &'static [(u8, u8)],

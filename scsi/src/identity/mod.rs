@@ -61,9 +61,9 @@ impl Identity {
     /// hash in hex, so that people see what belongs together.
     ///
     /// The NAA designator is of the *locally assigned* form (NAA 3h). The forms 2h, 5h and 6h begin with a company
-    /// id that IEEE has assigned to whoever makes the name (SPC-4, NAA designator format), and this project owns none: a borrowed
-    /// or invented one would name a disk of somebody else. 3h has no company id; its 60 bits only have to be unique
-    /// among the disks that meet, and of a million hashed names two meet with a chance of one in two million.
+    /// id that IEEE has assigned to whoever makes the name (SPC-4, NAA designator format), and this project owns none:
+    /// a borrowed or invented one would name a disk of somebody else. 3h has no company id; its 60 bits only have to be
+    /// unique among the disks that meet, and of a million hashed names two meet with a chance of one in two million.
     /// The owner of a company id can give NAA 6h names by [`Identity::with_designators`].
     pub fn derive(unique: &str) -> Identity {
         let digest = Sha256::new().chain_update(b"ferrite logical unit\0").chain_update(unique).finalize();

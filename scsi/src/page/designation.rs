@@ -56,8 +56,8 @@ fn wide(number: u16) -> [u8; 4] {
     u32::from(number).to_be_bytes()
 }
 
-/// SPC-4, SCSI name string designator: ends with NUL, filled with NUL to a multiple of four, at most 252 bytes. iSCSI names end at 223
-/// bytes and leave room for the port; a longer one is cut, for it is not our place to refuse it.
+/// SPC-4, SCSI name string designator: ends with NUL, filled with NUL to a multiple of four, at most 252 bytes. iSCSI
+/// names end at 223 bytes and leave room for the port; a longer one is cut, for it is not our place to refuse it.
 fn name_string(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
     bytes.truncate(NAME_STRING_MAX - 1);

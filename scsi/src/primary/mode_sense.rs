@@ -59,7 +59,8 @@ fn device_specific(medium: &Medium) -> u8 {
     DPOFUA | if medium.read_only { WP } else { 0 }
 }
 
-/// The short LBA mode parameter block descriptor (SBC-3); a disk with more blocks than four bytes can say has FFFF_FFFFh.
+/// The short LBA mode parameter block descriptor (SBC-3); a disk with more blocks than four bytes can say has
+/// FFFF_FFFFh.
 fn short_block_descriptor(medium: &Medium) -> Vec<u8> {
     let blocks = u32::try_from(medium.blocks).unwrap_or(u32::MAX);
     [blocks.to_be_bytes(), medium.block_size.to_be_bytes()].concat()

@@ -92,7 +92,8 @@ fn offered<'a>(asked: &'a Asked<'_>, rows: &'static [Row]) -> impl Iterator<Item
     rows.iter().filter(move |row| row.is_offered(medium))
 }
 
-/// The command timeouts descriptor: no nominal time, for the disk is somebody else's; the recommended timeout is the row's.
+/// The command timeouts descriptor: no nominal time, for the disk is somebody else's; the recommended timeout is the
+/// row's.
 fn timeouts_descriptor(row: &Row) -> [u8; 12] {
     let mut descriptor = [0; 12];
     descriptor[1] = 0x0A;
