@@ -111,10 +111,7 @@ impl Geometry {
     /// # Panics
     /// If `block_size` is not a size of logical blocks ([`BLOCK_SIZES`]).
     pub fn plain(block_size: u32, bytes: u64) -> Self {
-        assert!(
-            BLOCK_SIZES.contains(&block_size),
-            "logical blocks have 512 or 4096 bytes, not {block_size}"
-        );
+        assert!(BLOCK_SIZES.contains(&block_size), "logical blocks have 512 or 4096 bytes, not {block_size}");
         Self {
             block_size,
             physical_block: block_size,

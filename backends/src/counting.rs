@@ -34,26 +34,15 @@ struct Counter {
 impl<B: Backend> CountingDisk<B> {
     /// Counts for `disk` from zero.
     pub fn new(disk: B) -> Self {
-        let [reads, writes, flushes, discards, zeroes] =
-            std::array::from_fn(|_| Counter::default());
-        Self {
-            disk,
-            reads,
-            writes,
-            flushes,
-            discards,
-            zeroes,
-        }
+        let [reads, writes, flushes, discards, zeroes] = std::array::from_fn(|_| Counter::default());
+        Self { disk, reads, writes, flushes, discards, zeroes }
     }
 
     /// What was asked so far of this kind.
     pub fn counts(&self, kind: OpKind) -> Counts {
         let counter = self.counter(kind);
         let (jobs, bytes) = (&counter.jobs, &counter.bytes);
-        Counts {
-            jobs: jobs.load(Ordering::Relaxed),
-            bytes: bytes.load(Ordering::Relaxed),
-        }
+        Counts { jobs: jobs.load(Ordering::Relaxed), bytes: bytes.load(Ordering::Relaxed) }
     }
 
     fn counter(&self, kind: OpKind) -> &Counter {

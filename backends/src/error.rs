@@ -119,32 +119,20 @@ mod tests {
         assert_eq!(class(libc::ETIMEDOUT), DiskError::TimedOut);
         assert_eq!(class(libc::EOPNOTSUPP), DiskError::Unsupported);
         assert_eq!(class(libc::EINVAL), DiskError::Other(libc::EINVAL));
-        assert_eq!(
-            DiskError::from(nix::Error::EINVAL),
-            DiskError::Other(libc::EINVAL)
-        );
-        assert_eq!(
-            DiskError::Other(libc::EINVAL).to_string(),
-            "Invalid argument (os error 22)"
-        );
+        assert_eq!(DiskError::from(nix::Error::EINVAL), DiskError::Other(libc::EINVAL));
+        assert_eq!(DiskError::Other(libc::EINVAL).to_string(), "Invalid argument (os error 22)");
     }
 
     #[test]
     fn an_error_without_an_errno_is_classed_by_its_kind() {
-        assert_eq!(
-            DiskError::from(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            DiskError::OutOfRange
-        );
+        assert_eq!(DiskError::from(io::Error::from(io::ErrorKind::UnexpectedEof)), DiskError::OutOfRange);
         assert_eq!(DiskError::from(io::Error::other("?")), DiskError::Other(0));
     }
 
     #[test]
     fn no_errno_is_listed_twice() {
         for (at, (errno, _)) in ERRNOS.iter().enumerate() {
-            assert!(
-                ERRNOS[..at].iter().all(|(other, _)| other != errno),
-                "errno {errno}"
-            );
+            assert!(ERRNOS[..at].iter().all(|(other, _)| other != errno), "errno {errno}");
         }
     }
 }

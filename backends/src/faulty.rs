@@ -45,31 +45,19 @@ pub struct Rule {
 impl Rule {
     /// To every job.
     pub fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            kind: None,
-            within: None,
-            skip: 0,
-            times: u64::MAX,
-        }
+        Self { fault, kind: None, within: None, skip: 0, times: u64::MAX }
     }
 
     /// Only to jobs of this kind.
     #[must_use]
     pub fn on(self, kind: OpKind) -> Self {
-        Self {
-            kind: Some(kind),
-            ..self
-        }
+        Self { kind: Some(kind), ..self }
     }
 
     /// Only to jobs that touch one of these bytes; a flush touches none.
     #[must_use]
     pub fn touching(self, bytes: Range<u64>) -> Self {
-        Self {
-            within: Some(bytes),
-            ..self
-        }
+        Self { within: Some(bytes), ..self }
     }
 
     /// Not to the first `jobs` that fit.
@@ -81,16 +69,12 @@ impl Rule {
     /// To so many jobs, then no more.
     #[must_use]
     pub fn times(self, jobs: u64) -> Self {
-        Self {
-            times: jobs,
-            ..self
-        }
+        Self { times: jobs, ..self }
     }
 
     fn fits(&self, op: &Op) -> bool {
         let touches = |bytes: &Range<u64>| {
-            op.extent()
-                .is_some_and(|(at, len)| at < bytes.end && at.saturating_add(len) > bytes.start)
+            op.extent().is_some_and(|(at, len)| at < bytes.end && at.saturating_add(len) > bytes.start)
         };
         self.kind.is_none_or(|kind| kind == op.kind()) && self.within.as_ref().is_none_or(touches)
     }
@@ -115,12 +99,7 @@ impl<B: Backend> FaultyDisk<B> {
 
     /// `disk` without a fault yet.
     pub fn new(disk: B) -> Self {
-        Self {
-            disk,
-            rules: Mutex::default(),
-            hanging: Mutex::default(),
-            late: OnceLock::new(),
-        }
+        Self { disk, rules: Mutex::default(), hanging: Mutex::default(), late: OnceLock::new() }
     }
 
     /// Adds a rule after those that are there.
@@ -129,11 +108,7 @@ impl<B: Backend> FaultyDisk<B> {
     /// If there are [`RULES_MAX`](Self::RULES_MAX).
     pub fn add(&self, rule: Rule) {
         let mut rules = lock(&self.rules);
-        assert!(
-            rules.len() < Self::RULES_MAX,
-            "a disk has at most {} rules",
-            Self::RULES_MAX
-        );
+        assert!(rules.len() < Self::RULES_MAX, "a disk has at most {} rules", Self::RULES_MAX);
         rules.push(rule);
     }
 
@@ -157,10 +132,7 @@ impl<B: Backend> FaultyDisk<B> {
     }
 
     fn fault(&self, op: &Op) -> Option<Fault> {
-        lock(&self.rules)
-            .iter_mut()
-            .filter(|rule| rule.fits(op))
-            .find_map(Rule::strike)
+        lock(&self.rules).iter_mut().filter(|rule| rule.fits(op)).find_map(Rule::strike)
     }
 
     fn hang(&self, job: Job) {
@@ -175,13 +147,7 @@ impl<B: Backend> FaultyDisk<B> {
 
     fn delay(&self, mut job: Job, by: Duration, ring: &mut dyn FileRing) {
         if let Some(late) = self.late.get_or_init(start_teller) {
-            job.detour(|home| {
-                Arc::new(LateHome {
-                    home,
-                    by,
-                    late: late.clone(),
-                })
-            });
+            job.detour(|home| Arc::new(LateHome { home, by, late: late.clone() }));
         }
         self.disk.submit(job, ring);
     }
@@ -235,11 +201,7 @@ struct LateHome {
 
 impl Home for LateHome {
     fn finished(&self, done: Finished) {
-        let late = Late {
-            due: Instant::now() + self.by,
-            done,
-            home: self.home.clone(),
-        };
+        let late = Late { due: Instant::now() + self.by, done, home: self.home.clone() };
         // The teller listens as long as there is a sender, and this is one.
         if let Err(unheard) = self.late.send(late) {
             unheard.0.tell();
@@ -256,13 +218,8 @@ impl Late {
 // Without a thread a job is on time, which is better than lost.
 fn start_teller() -> Option<Sender<Late>> {
     let (late, listen) = channel();
-    let started = thread::Builder::new()
-        .name("late-disk".to_owned())
-        .spawn(move || tell_when_due(&listen));
-    started
-        .inspect_err(|error| tracing::error!(%error, "no thread for delays: jobs end on time"))
-        .ok()
-        .map(|_| late)
+    let started = thread::Builder::new().name("late-disk".to_owned()).spawn(move || tell_when_due(&listen));
+    started.inspect_err(|error| tracing::error!(%error, "no thread for delays: jobs end on time")).ok().map(|_| late)
 }
 
 fn tell_when_due(listen: &Receiver<Late>) {
@@ -275,9 +232,7 @@ fn tell_when_due(listen: &Receiver<Late>) {
         while let Some(next) = waiting.first_entry().filter(|next| next.key().0 <= now) {
             next.remove().tell();
         }
-        let sleep = waiting
-            .first_key_value()
-            .map(|((due, _), _)| due.saturating_duration_since(now));
+        let sleep = waiting.first_key_value().map(|((due, _), _)| due.saturating_duration_since(now));
         let heard = match sleep {
             Some(sleep) if !open => {
                 thread::sleep(sleep);
@@ -349,10 +304,7 @@ mod tests {
 
     #[test]
     fn a_lost_job_ends_as_lost() {
-        assert_eq!(
-            faulty([Rule::new(Fault::Lose)]).run(Op::Flush),
-            Err(DiskError::Lost)
-        );
+        assert_eq!(faulty([Rule::new(Fault::Lose)]).run(Op::Flush), Err(DiskError::Lost));
     }
 
     #[test]
@@ -369,14 +321,8 @@ mod tests {
         drop(disk);
         for token in 0..3 {
             let done = home.take();
-            assert_eq!(
-                (done.token, done.result),
-                (token, Ok(())),
-                "those due at once end in order"
-            );
-            assert!(
-                matches!(done.data, crate::Data::Pages(pages) if pages.to_vec() == Pages::zeroes(512).to_vec())
-            );
+            assert_eq!((done.token, done.result), (token, Ok(())), "those due at once end in order");
+            assert!(matches!(done.data, crate::Data::Pages(pages) if pages.to_vec() == Pages::zeroes(512).to_vec()));
         }
         assert!(began.elapsed() >= by);
     }
@@ -386,21 +332,13 @@ mod tests {
         let disk = FaultyDisk::new(MemoryDisk::new(1 << 20));
         disk.add(Rule::new(Fault::Hang));
         let home = Arc::new(Collector::default());
-        let submit = || {
-            disk.submit(
-                Job::new(Op::Flush, None, 0, home.clone()),
-                &mut InlineRing::default(),
-            )
-        };
+        let submit = || disk.submit(Job::new(Op::Flush, None, 0, home.clone()), &mut InlineRing::default());
         (0..FaultyDisk::<MemoryDisk>::HANGING_MAX).for_each(|_| submit());
         assert!(home.is_empty());
         submit();
         assert_eq!(home.take().result, Err(DiskError::TimedOut));
         assert_eq!(disk.fail_hanging(DiskError::Gone), disk_limit());
-        assert_eq!(
-            (home.take().result, disk.hanging()),
-            (Err(DiskError::Gone), 0)
-        );
+        assert_eq!((home.take().result, disk.hanging()), (Err(DiskError::Gone), 0));
     }
 
     #[test]
@@ -408,10 +346,7 @@ mod tests {
         let disk = FaultyDisk::new(MemoryDisk::new(1 << 20));
         disk.add(Rule::new(Fault::Hang));
         let home = Arc::new(Collector::default());
-        disk.submit(
-            Job::new(Op::Flush, None, 0, home.clone()),
-            &mut InlineRing::default(),
-        );
+        disk.submit(Job::new(Op::Flush, None, 0, home.clone()), &mut InlineRing::default());
         drop(disk);
         assert_eq!(home.take().result, Err(DiskError::Lost));
     }

@@ -82,10 +82,7 @@ impl Op {
 
     /// True when the medium would change.
     pub fn changes(&self) -> bool {
-        matches!(
-            self,
-            Self::Write { .. } | Self::Discard { .. } | Self::Zero { .. }
-        )
+        matches!(self, Self::Write { .. } | Self::Discard { .. } | Self::Zero { .. })
     }
 
     /// Whether a disk of `bytes` bytes can do this at all.
@@ -98,11 +95,7 @@ impl Op {
             return Err(DiskError::ReadOnly);
         }
         let inside = |(at, len): (u64, u64)| at.checked_add(len).is_some_and(|end| end <= bytes);
-        if self.extent().is_none_or(inside) {
-            Ok(())
-        } else {
-            Err(DiskError::OutOfRange)
-        }
+        if self.extent().is_none_or(inside) { Ok(()) } else { Err(DiskError::OutOfRange) }
     }
 }
 
@@ -160,16 +153,8 @@ impl Job {
             Op::Flush | Op::Discard { .. } | Op::Zero { .. } => None,
         };
         let lent = buffer.as_ref().map(|buffer| buffer.len());
-        assert_eq!(
-            lent, wanted,
-            "the buffer must be as long as the extent of {op:?}"
-        );
-        Self {
-            op,
-            token,
-            buffer,
-            home: Some(home),
-        }
+        assert_eq!(lent, wanted, "the buffer must be as long as the extent of {op:?}");
+        Self { op, token, buffer, home: Some(home) }
     }
 
     /// What is asked.
@@ -206,9 +191,7 @@ impl Job {
             drop(self.buffer.take());
         }
         match self.buffer.take() {
-            None if is_read && result.is_ok() => {
-                self.broken("a read without a buffer must be finished with pages")
-            }
+            None if is_read && result.is_ok() => self.broken("a read without a buffer must be finished with pages"),
             None => self.end(result, Data::None),
             Some(buffer) => self.end(result, Data::Buffer(buffer)),
         }
@@ -219,9 +202,7 @@ impl Job {
     pub fn finish_with(mut self, pages: Pages) {
         drop(self.buffer.take());
         match self.op {
-            Op::Read { len, .. } if len as usize == pages.len() => {
-                self.end(Ok(()), Data::Pages(pages))
-            }
+            Op::Read { len, .. } if len as usize == pages.len() => self.end(Ok(()), Data::Pages(pages)),
             _ => self.broken("pages must be as long as the extent of the read they answer"),
         }
     }
@@ -234,11 +215,7 @@ impl Job {
 
     fn end(&mut self, result: Result<(), DiskError>, data: Data) {
         if let Some(home) = self.home.take() {
-            home.finished(Finished {
-                token: self.token,
-                result,
-                data,
-            });
+            home.finished(Finished { token: self.token, result, data });
         }
     }
 
@@ -257,10 +234,7 @@ impl Drop for Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
-            .field("op", &self.op)
-            .field("token", &self.token)
-            .finish_non_exhaustive()
+        f.debug_struct("Job").field("op", &self.op).field("token", &self.token).finish_non_exhaustive()
     }
 }
 
@@ -307,14 +281,7 @@ mod tests {
         let (read, home) = job(Op::Read { at: 0, len: 512 }, Some(Buffer::alone(512)));
         read.finish(Err(DiskError::Medium));
         assert!(matches!(home.take().data, Data::None));
-        let (write, home) = job(
-            Op::Write {
-                at: 0,
-                len: 512,
-                durable: false,
-            },
-            Some(Buffer::alone(512)),
-        );
+        let (write, home) = job(Op::Write { at: 0, len: 512, durable: false }, Some(Buffer::alone(512)));
         write.finish(Err(DiskError::Medium));
         assert!(matches!(home.take().data, Data::Buffer(_)));
     }
@@ -338,14 +305,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "as long as the extent")]
     fn a_write_without_its_bytes_is_our_own_mistake() {
-        job(
-            Op::Write {
-                at: 0,
-                len: 512,
-                durable: false,
-            },
-            None,
-        );
+        job(Op::Write { at: 0, len: 512, durable: false }, None);
     }
 
     #[test]
@@ -356,9 +316,6 @@ mod tests {
         assert_eq!(read(512, 1024), Err(DiskError::OutOfRange));
         assert_eq!(read(u64::MAX, 512), Err(DiskError::OutOfRange));
         assert_eq!(Op::Flush.check(0, true), Ok(()));
-        assert_eq!(
-            Op::Discard { at: 0, len: 512 }.check(1024, true),
-            Err(DiskError::ReadOnly)
-        );
+        assert_eq!(Op::Discard { at: 0, len: 512 }.check(1024, true), Err(DiskError::ReadOnly));
     }
 }

@@ -21,17 +21,9 @@ impl NullDisk {
     /// # Panics
     /// If `block_size` is another.
     pub fn with_block_size(bytes: u64, block_size: u32) -> Self {
-        let discard = Discard {
-            granularity: block_size,
-            alignment: 0,
-            max_bytes: DISCARD_MAX,
-            reads_zero: true,
-        };
-        let geometry = Geometry {
-            discard: Some(discard),
-            rotational: Some(false),
-            ..Geometry::plain(block_size, bytes)
-        };
+        let discard = Discard { granularity: block_size, alignment: 0, max_bytes: DISCARD_MAX, reads_zero: true };
+        let geometry =
+            Geometry { discard: Some(discard), rotational: Some(false), ..Geometry::plain(block_size, bytes) };
         Self { geometry }
     }
 }
@@ -82,10 +74,7 @@ mod tests {
         assert_eq!(disk.read_into_buffer(4096, 512).unwrap(), [0; 512]);
         assert_eq!(disk.read((1 << 50) - 512, 512).unwrap(), [0; 512]);
         assert_eq!(disk.read(1 << 50, 512), Err(DiskError::OutOfRange));
-        assert_eq!(
-            disk.write((1 << 50) - 512, &[0; 1024]),
-            Err(DiskError::OutOfRange)
-        );
+        assert_eq!(disk.write((1 << 50) - 512, &[0; 1024]), Err(DiskError::OutOfRange));
         assert_eq!(disk.run(Op::Flush), Ok(()));
     }
 }

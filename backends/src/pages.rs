@@ -32,12 +32,7 @@ impl Pages {
 
     /// `len` zeroes.
     pub fn zeroes(len: usize) -> Self {
-        Self {
-            list: List::Zeroes,
-            page_bytes: 0,
-            start: 0,
-            len,
-        }
+        Self { list: List::Zeroes, page_bytes: 0, start: 0, len }
     }
 
     /// The bytes `run` of one shared allocation.
@@ -46,17 +41,8 @@ impl Pages {
     /// If `run` does not lie within the bytes.
     pub fn shared(bytes: Arc<[u8]>, run: Range<usize>) -> Self {
         let page_bytes = bytes.len().max(1);
-        assert!(
-            run.start <= run.end && run.end <= bytes.len(),
-            "{run:?} of {} bytes",
-            bytes.len()
-        );
-        Self {
-            list: List::Few([Some(bytes), None]),
-            page_bytes,
-            start: run.start,
-            len: run.len(),
-        }
+        assert!(run.start <= run.end && run.end <= bytes.len(), "{run:?} of {} bytes", bytes.len());
+        Self { list: List::Few([Some(bytes), None]), page_bytes, start: run.start, len: run.len() }
     }
 
     /// `len` bytes that begin `start` bytes into the first of `pages`, which have `page_bytes` bytes each.
@@ -64,19 +50,11 @@ impl Pages {
     /// # Panics
     /// If the run does not begin in the first page, a page is not `page_bytes` long, or there are not
     /// exactly as many pages as the run touches.
-    pub fn new(
-        page_bytes: usize,
-        start: usize,
-        len: usize,
-        pages: impl IntoIterator<Item = Page>,
-    ) -> Self {
+    pub fn new(page_bytes: usize, start: usize, len: usize, pages: impl IntoIterator<Item = Page>) -> Self {
         assert!(start < page_bytes, "the run begins in its first page");
         let count = (start + len).div_ceil(page_bytes);
         let mut pages = pages.into_iter().inspect(|page| {
-            assert!(
-                page.as_ref().is_none_or(|page| page.len() == page_bytes),
-                "pages of one length"
-            );
+            assert!(page.as_ref().is_none_or(|page| page.len() == page_bytes), "pages of one length");
         });
         let mut next = || pages.next().expect("a page for each part of the run");
         let list = match count {
@@ -86,12 +64,7 @@ impl Pages {
             _ => List::Many((0..count).map(|_| next()).collect()),
         };
         assert!(pages.next().is_none(), "no page beyond the run");
-        Self {
-            list,
-            page_bytes,
-            start,
-            len,
-        }
+        Self { list, page_bytes, start, len }
     }
 
     /// How many bytes there are.
@@ -139,11 +112,7 @@ impl Pages {
     /// # Panics
     /// If it is not.
     pub fn copy_to(&self, into: &mut [u8]) {
-        assert_eq!(
-            into.len(),
-            self.len,
-            "a copy has the length of its original"
-        );
+        assert_eq!(into.len(), self.len, "a copy has the length of its original");
         let mut at = 0;
         for piece in self.pieces() {
             into[at..at + piece.len()].copy_from_slice(piece);
@@ -161,9 +130,7 @@ impl Pages {
 
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pages")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
+        f.debug_struct("Pages").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -190,11 +157,7 @@ mod tests {
                 let count = (start + len).div_ceil(4);
                 let pages = [page(1), None, page(3), page(4)].into_iter().take(count);
                 let run = Pages::new(4, start, len, pages);
-                assert_eq!(
-                    run.to_vec(),
-                    all[start..start + len],
-                    "{len} bytes at {start}"
-                );
+                assert_eq!(run.to_vec(), all[start..start + len], "{len} bytes at {start}");
                 assert_eq!(run.clone().len(), len);
                 assert!(run.piece(len).is_empty());
             }
@@ -212,10 +175,7 @@ mod tests {
     #[test]
     fn zeroes_longer_than_the_stored_ones_come_in_several_pieces() {
         let run = Pages::zeroes(ZEROES.len() * 2 + 1);
-        assert_eq!(
-            run.pieces().map(<[u8]>::len).collect::<Vec<_>>(),
-            [ZEROES.len(), ZEROES.len(), 1]
-        );
+        assert_eq!(run.pieces().map(<[u8]>::len).collect::<Vec<_>>(), [ZEROES.len(), ZEROES.len(), 1]);
         assert_eq!(Pages::zeroes(ZEROES.len()).pieces().count(), 1);
     }
 

@@ -6,9 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{
-    Backend, Buffer, Data, DiskError, DiskFile, FileRing, FileWork, Finished, Home, Job, Op, Work,
-};
+use crate::{Backend, Buffer, Data, DiskError, DiskFile, FileRing, FileWork, Finished, Home, Job, Op, Work};
 
 /// A ring that does all work at once, on the thread that submits it.
 #[derive(Debug, Default)]
@@ -52,8 +50,7 @@ impl Collector {
     /// # Panics
     /// If none comes within [`Collector::PATIENCE`].
     pub fn take(&self) -> Finished {
-        self.take_within(Self::PATIENCE)
-            .expect("a job finishes in time")
+        self.take_within(Self::PATIENCE).expect("a job finishes in time")
     }
 
     /// The next finished job, if one comes within `patience`.
@@ -65,11 +62,7 @@ impl Collector {
                 return Some(next);
             }
             let left = until.checked_duration_since(Instant::now())?;
-            done = self
-                .come
-                .wait_timeout(done, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            done = self.come.wait_timeout(done, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -115,11 +108,7 @@ impl<B: Backend> Driver<B> {
     /// # Errors
     /// What the disk says.
     pub fn read(&self, at: u64, len: usize) -> Result<Vec<u8>, DiskError> {
-        let buffer = if self.disk.shares_pages() {
-            None
-        } else {
-            Some(old_content(len))
-        };
+        let buffer = if self.disk.shares_pages() { None } else { Some(old_content(len)) };
         self.ask(read(at, len), buffer).map(bytes)
     }
 
@@ -136,11 +125,7 @@ impl<B: Backend> Driver<B> {
     /// # Errors
     /// What the disk says.
     pub fn read_data(&self, at: u64, len: usize) -> Result<Data, DiskError> {
-        let buffer = if self.disk.shares_pages() {
-            None
-        } else {
-            Some(old_content(len))
-        };
+        let buffer = if self.disk.shares_pages() { None } else { Some(old_content(len)) };
         self.ask(read(at, len), buffer)
     }
 
@@ -172,16 +157,12 @@ impl<B: Backend> Driver<B> {
         let mut buffer = Buffer::alone(bytes.len());
         buffer.copy_from_slice(bytes);
         let len = u32::try_from(bytes.len()).expect("a write is shorter than 4 GiB");
-        self.ask(Op::Write { at, len, durable }, Some(buffer))
-            .map(drop)
+        self.ask(Op::Write { at, len, durable }, Some(buffer)).map(drop)
     }
 
     fn ask(&self, op: Op, buffer: Option<Buffer>) -> Result<Data, DiskError> {
         let home = Arc::new(Collector::default());
-        self.disk.submit(
-            Job::new(op, buffer, TOKEN, home.clone()),
-            &mut InlineRing::default(),
-        );
+        self.disk.submit(Job::new(op, buffer, TOKEN, home.clone()), &mut InlineRing::default());
         let done = home.take();
         assert_eq!(done.token, TOKEN);
         done.result.map(|()| done.data)
@@ -189,10 +170,7 @@ impl<B: Backend> Driver<B> {
 }
 
 fn read(at: u64, len: usize) -> Op {
-    Op::Read {
-        at,
-        len: u32::try_from(len).expect("a read is shorter than 4 GiB"),
-    }
+    Op::Read { at, len: u32::try_from(len).expect("a read is shorter than 4 GiB") }
 }
 
 // What a pool lends holds old bytes: a read that does not fill its buffer shows them.

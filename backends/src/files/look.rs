@@ -20,19 +20,11 @@ pub(super) enum Way {
 }
 
 /// The geometry of `file`, or why it cannot be served this way.
-pub(super) fn geometry(
-    path: &Path,
-    file: &DiskFile,
-    options: &DiskOptions,
-    way: Way,
-) -> io::Result<Geometry> {
+pub(super) fn geometry(path: &Path, file: &DiskFile, options: &DiskOptions, way: Way) -> io::Result<Geometry> {
     let about = file.file().metadata()?;
     let is_device = about.file_type().is_block_device();
     let device = BlockDevice::find(if is_device { about.rdev() } else { about.dev() });
-    let unit = device
-        .as_ref()
-        .and_then(BlockDevice::logical_block)
-        .unwrap_or(UNKNOWN_UNIT);
+    let unit = device.as_ref().and_then(BlockDevice::logical_block).unwrap_or(UNKNOWN_UNIT);
     let block_size = match options.block_size {
         Some(block_size) => block_size,
         // A file has no sectors: the page cache takes any.
@@ -60,8 +52,7 @@ pub(super) fn geometry(
         None if is_device => geometry.write_cache = true,
         None => {
             geometry.write_cache = true;
-            geometry.physical_block =
-                physical(block_size, about.blksize().try_into().unwrap_or(PAGE));
+            geometry.physical_block = physical(block_size, about.blksize().try_into().unwrap_or(PAGE));
             geometry.discard = (!options.read_only && can_punch(file, bytes)).then_some(Discard {
                 granularity: geometry.physical_block,
                 alignment: 0,
@@ -79,10 +70,7 @@ pub(super) fn geometry(
         try_to_read(path, file, block_size)?;
     }
     if is_device && !options.read_only && geometry.read_only {
-        return Err(refuse(
-            path,
-            "the device takes no writes; open it read-only",
-        ));
+        return Err(refuse(path, "the device takes no writes; open it read-only"));
     }
     Ok(geometry)
 }
@@ -95,10 +83,7 @@ fn of_device(geometry: &mut Geometry, device: &BlockDevice) {
     geometry.optimal_io = device.optimal_io();
     geometry.identity = device.identity();
     // Holes are punched into a device as zeroes by unmapping, so it must be able to do both.
-    let max_bytes = device
-        .discard_max()
-        .min(device.write_zeroes_max())
-        .min(DISCARD_MAX);
+    let max_bytes = device.discard_max().min(device.write_zeroes_max()).min(DISCARD_MAX);
     geometry.discard = (max_bytes > 0 && !geometry.read_only).then(|| Discard {
         granularity: device.discard_granularity().max(geometry.block_size),
         alignment: device.discard_alignment(),
@@ -109,11 +94,7 @@ fn of_device(geometry: &mut Geometry, device: &BlockDevice) {
 
 // What a medium says is believed if it is what SCSI can say: a power of two of logical blocks.
 fn physical(block_size: u32, said: u32) -> u32 {
-    if said.is_power_of_two() {
-        said.clamp(block_size, PHYSICAL_MAX)
-    } else {
-        block_size
-    }
+    if said.is_power_of_two() { said.clamp(block_size, PHYSICAL_MAX) } else { block_size }
 }
 
 /// Inode and time of birth. Both stay when the file is renamed, the host restarts, or another host mounts
@@ -128,10 +109,9 @@ fn identity_of_file(about: &std::fs::Metadata) -> Option<String> {
 fn try_to_read(path: &Path, file: &DiskFile, block_size: u32) -> io::Result<()> {
     let mut block = Buffer::alone(block_size as usize);
     match file.file().read_at(&mut block, 0) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(refuse(
-            path,
-            &format!("O_DIRECT takes no transfers of {block_size} bytes here"),
-        )),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(refuse(path, &format!("O_DIRECT takes no transfers of {block_size} bytes here")))
+        }
         // A medium error in the first block is no reason to refuse the disk.
         _ => Ok(()),
     }

@@ -36,10 +36,7 @@ struct ZeroWays {
 impl Medium {
     pub(super) fn new(path: &Path, file: DiskFile, geometry: Geometry) -> io::Result<Self> {
         let is_device = file.file().metadata()?.file_type().is_block_device();
-        let can_zero = ZeroWays {
-            punch: AtomicBool::new(true),
-            zero_range: AtomicBool::new(true),
-        };
+        let can_zero = ZeroWays { punch: AtomicBool::new(true), zero_range: AtomicBool::new(true) };
         Ok(Self {
             path: path.to_owned(),
             is_device,
@@ -53,10 +50,7 @@ impl Medium {
     }
 
     pub(super) fn geometry(&self) -> Geometry {
-        self.geometry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.geometry.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at the length again.
@@ -77,23 +71,13 @@ impl Medium {
             // Nothing to move is nothing to ask the kernel for; fallocate even calls it an error.
             _ if op.extent().is_some_and(|(_, len)| len == 0) => job.finish(Ok(())),
             Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
-            Op::Write { at, durable, .. } => {
-                ring.submit(&self.file, FileWork::Write { at, durable }, job)
-            }
+            Op::Write { at, durable, .. } => ring.submit(&self.file, FileWork::Write { at, durable }, job),
             // Nothing was written by way of this descriptor, and fdatasync may be refused on it.
             Op::Flush if self.read_only => job.finish(Ok(())),
             Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
             Op::Discard { .. } if !self.can_discard => job.finish(Err(DiskError::Unsupported)),
             Op::Discard { at, len } => {
-                ring.submit(
-                    &self.file,
-                    FileWork::Allocate {
-                        mode: PUNCH.bits(),
-                        at,
-                        len,
-                    },
-                    job,
-                );
+                ring.submit(&self.file, FileWork::Allocate { mode: PUNCH.bits(), at, len }, job);
             }
             Op::Zero { at, len, may_unmap } => {
                 let (file, ways) = (self.file.clone(), self.can_zero.clone());
@@ -115,18 +99,13 @@ pub(super) fn can_punch(file: &DiskFile, bytes: u64) -> bool {
 /// The length of a file or a device, in bytes.
 pub(super) fn length(path: &Path, file: &DiskFile) -> io::Result<u64> {
     // Metadata has no length of a device. Nobody uses the position of the file.
-    file.file()
-        .seek(SeekFrom::End(0))
-        .map_err(|error| because(path, &error, ""))
+    file.file().seek(SeekFrom::End(0)).map_err(|error| because(path, &error, ""))
 }
 
 impl ZeroWays {
     /// Zeroes an extent by the cheapest way that the file has.
     fn zero(&self, file: &DiskFile, at: u64, len: u64, may_unmap: bool) -> Result<(), DiskError> {
-        let ways = [
-            (&self.punch, PUNCH, may_unmap),
-            (&self.zero_range, ZERO, true),
-        ];
+        let ways = [(&self.punch, PUNCH, may_unmap), (&self.zero_range, ZERO, true)];
         for (works, mode, allowed) in ways {
             if !allowed || !works.load(Ordering::Relaxed) {
                 continue;
@@ -153,12 +132,10 @@ fn write_zeroes(file: &DiskFile, at: u64, len: u64) -> Result<(), DiskError> {
 }
 
 /// Gives the space back; reads as zeroes then. On a block device: zeroes by unmapping, never by writing.
-const PUNCH: FallocateFlags =
-    FallocateFlags::FALLOC_FL_PUNCH_HOLE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
+const PUNCH: FallocateFlags = FallocateFlags::FALLOC_FL_PUNCH_HOLE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
 
 /// Reads as zeroes then and keeps the space. On a block device the kernel writes zeroes where it must.
-const ZERO: FallocateFlags =
-    FallocateFlags::FALLOC_FL_ZERO_RANGE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
+const ZERO: FallocateFlags = FallocateFlags::FALLOC_FL_ZERO_RANGE.union(FallocateFlags::FALLOC_FL_KEEP_SIZE);
 
 /// Zeroes are written in pieces of this many bytes where nothing better works.
 const ZERO_PIECE: usize = 1 << 20;
@@ -174,13 +151,8 @@ mod tests {
     fn zeroes_are_written_where_nothing_better_works() {
         let file = DiskFile::new(tempfile::tempfile().unwrap());
         let len = 2 * ZERO_PIECE as u64 + 512;
-        file.file()
-            .write_all_at(&vec![7; len as usize + 1024], 0)
-            .unwrap();
-        let no_way = ZeroWays {
-            punch: AtomicBool::new(false),
-            zero_range: AtomicBool::new(false),
-        };
+        file.file().write_all_at(&vec![7; len as usize + 1024], 0).unwrap();
+        let no_way = ZeroWays { punch: AtomicBool::new(false), zero_range: AtomicBool::new(false) };
         no_way.zero(&file, 512, len, true).unwrap();
         let mut all = vec![1; len as usize + 1024];
         file.file().read_exact_at(&mut all, 0).unwrap();

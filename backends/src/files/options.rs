@@ -36,12 +36,7 @@ pub struct Create {
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        Self {
-            block_size: None,
-            read_only: false,
-            create: None,
-            exclusive: true,
-        }
+        Self { block_size: None, read_only: false, create: None, exclusive: true }
     }
 }
 
@@ -52,25 +47,14 @@ impl DiskOptions {
         if let Some(block_size) = self.block_size
             && !BLOCK_SIZES.contains(&block_size)
         {
-            return Err(refuse(
-                path,
-                &format!("logical blocks have 512 or 4096 bytes, not {block_size}"),
-            ));
+            return Err(refuse(path, &format!("logical blocks have 512 or 4096 bytes, not {block_size}")));
         }
         if let Some(create) = self.create {
             self.make(path, create)?;
         }
-        let is_device = path
-            .metadata()
-            .map_err(|error| because(path, &error, ""))?
-            .file_type()
-            .is_block_device();
+        let is_device = path.metadata().map_err(|error| because(path, &error, ""))?.file_type().is_block_device();
         // On a block device O_EXCL without O_CREAT asks to be its one holder (open(2)).
-        let exclusive = if self.exclusive && is_device {
-            libc::O_EXCL
-        } else {
-            0
-        };
+        let exclusive = if self.exclusive && is_device { libc::O_EXCL } else { 0 };
         let file = OpenOptions::new()
             .read(true)
             .write(!self.read_only)
@@ -91,46 +75,29 @@ impl DiskOptions {
         if create.bytes < self.block_size.unwrap_or(BLOCK_SIZES[0]).into() {
             return Err(refuse(path, "a disk has at least one logical block"));
         }
-        let made = match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-        {
+        let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(made) => DiskFile::new(made),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(because(path, &error, "")),
         };
         let sized = match create.allocate {
-            true => made
-                .allocate(FallocateFlags::empty(), 0, create.bytes)
-                .map_err(io::Error::other),
+            true => made.allocate(FallocateFlags::empty(), 0, create.bytes).map_err(io::Error::other),
             false => made.file().set_len(create.bytes),
         };
-        sized
-            .and_then(|()| made.file().sync_all())
-            .map_err(|error| {
-                // A file of the wrong size must not be taken for the disk next time.
-                let _ = std::fs::remove_file(path);
-                because(path, &error, "")
-            })
+        sized.and_then(|()| made.file().sync_all()).map_err(|error| {
+            // A file of the wrong size must not be taken for the disk next time.
+            let _ = std::fs::remove_file(path);
+            because(path, &error, "")
+        })
     }
 
     fn lock(&self, path: &Path, file: &File) -> io::Result<()> {
-        let locked = if self.read_only {
-            file.try_lock_shared()
-        } else {
-            file.try_lock()
-        };
+        let locked = if self.read_only { file.try_lock_shared() } else { file.try_lock() };
         match locked {
             Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => {
                 let busy = io::Error::from(io::ErrorKind::ResourceBusy);
-                Err(because(
-                    path,
-                    &busy,
-                    "another program or another LUN has locked the file",
-                ))
+                Err(because(path, &busy, "another program or another LUN has locked the file"))
             }
             // A file system without locks (some network ones): nothing can be known, nothing is refused.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
@@ -141,27 +108,19 @@ impl DiskOptions {
 
 /// An error of ours about `path`.
 pub(super) fn refuse(path: &Path, why: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("{}: {why}", path.display()),
-    )
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {why}", path.display()))
 }
 
 /// An error of the system about `path`, with a hint where there is one. Keeps its kind.
 pub(super) fn because(path: &Path, error: &io::Error, hint: &str) -> io::Error {
     let separator = if hint.is_empty() { "" } else { ": " };
-    io::Error::new(
-        error.kind(),
-        format!("{}: {error}{separator}{hint}", path.display()),
-    )
+    io::Error::new(error.kind(), format!("{}: {error}{separator}{hint}", path.display()))
 }
 
 fn advice(error: &io::Error, flags: i32) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EBUSY) => "in use: mounted, or held by device-mapper, MD or another program",
-        Some(libc::EROFS | libc::EACCES | libc::EPERM) => {
-            "open it read-only, or see to its permissions"
-        }
+        Some(libc::EROFS | libc::EACCES | libc::EPERM) => "open it read-only, or see to its permissions",
         Some(libc::EINVAL) if flags & libc::O_DIRECT != 0 => {
             "the file system has no O_DIRECT; use the file backend instead"
         }
@@ -174,10 +133,7 @@ mod tests {
     use super::*;
 
     fn creating(bytes: u64, allocate: bool) -> DiskOptions {
-        DiskOptions {
-            create: Some(Create { bytes, allocate }),
-            ..DiskOptions::default()
-        }
+        DiskOptions { create: Some(Create { bytes, allocate }), ..DiskOptions::default() }
     }
 
     fn refusal(options: &DiskOptions, path: &Path) -> String {
@@ -200,11 +156,7 @@ mod tests {
         for (name, allocate) in [("sparse", false), ("allocated", true)] {
             let path = folder.path().join(name);
             drop(creating(1 << 20, allocate).open(&path, 0).unwrap());
-            assert_eq!(
-                path.metadata().unwrap().blocks() * 512 >= 1 << 20,
-                allocate,
-                "{name}"
-            );
+            assert_eq!(path.metadata().unwrap().blocks() * 512 >= 1 << 20, allocate, "{name}");
         }
     }
 
@@ -214,15 +166,9 @@ mod tests {
         let path = folder.path().join("disk");
         assert!(refusal(&DiskOptions::default(), &path).contains("No such file"));
         assert!(refusal(&creating(511, false), &path).contains("at least one logical block"));
-        let odd = DiskOptions {
-            block_size: Some(1024),
-            ..DiskOptions::default()
-        };
+        let odd = DiskOptions { block_size: Some(1024), ..DiskOptions::default() };
         assert!(refusal(&odd, &path).contains("512 or 4096"));
-        let read_only = DiskOptions {
-            read_only: true,
-            ..DiskOptions::default()
-        };
+        let read_only = DiskOptions { read_only: true, ..DiskOptions::default() };
         assert!(refusal(&read_only, folder.path()).contains("neither a regular file"));
         assert!(!path.exists());
     }
@@ -234,20 +180,11 @@ mod tests {
         let options = creating(4096, false);
         let first = options.open(&path, 0).unwrap();
         assert!(refusal(&options, &path).contains("has locked the file"));
-        let shared = DiskOptions {
-            exclusive: false,
-            ..options.clone()
-        };
+        let shared = DiskOptions { exclusive: false, ..options.clone() };
         shared.open(&path, 0).unwrap();
         drop(first);
-        let reader = DiskOptions {
-            read_only: true,
-            ..DiskOptions::default()
-        };
-        let _readers = [
-            reader.open(&path, 0).unwrap(),
-            reader.open(&path, 0).unwrap(),
-        ];
+        let reader = DiskOptions { read_only: true, ..DiskOptions::default() };
+        let _readers = [reader.open(&path, 0).unwrap(), reader.open(&path, 0).unwrap()];
         assert!(refusal(&options, &path).contains("has locked the file"));
     }
 }

@@ -63,16 +63,10 @@ impl FileWork {
             Self::Read { at } => Ok(file.file.read_exact_at(job.buffer(), at)?),
             Self::Write { at, durable } => {
                 file.file.write_all_at(job.buffer(), at)?;
-                if durable {
-                    Ok(file.file.sync_data()?)
-                } else {
-                    Ok(())
-                }
+                if durable { Ok(file.file.sync_data()?) } else { Ok(()) }
             }
             Self::Sync => Ok(file.file.sync_data()?),
-            Self::Allocate { mode, at, len } => {
-                file.allocate(FallocateFlags::from_bits_retain(mode), at, len)
-            }
+            Self::Allocate { mode, at, len } => file.allocate(FallocateFlags::from_bits_retain(mode), at, len),
         }
     }
 }
@@ -90,10 +84,7 @@ pub struct DiskFile {
 impl DiskFile {
     /// Takes the file and gives it a number.
     pub fn new(file: File) -> Self {
-        Self {
-            file,
-            id: IDS.lock().unwrap_or_else(PoisonError::into_inner).take(),
-        }
+        Self { file, id: IDS.lock().unwrap_or_else(PoisonError::into_inner).take() }
     }
 
     /// A small number that no other live file has.
@@ -107,12 +98,7 @@ impl DiskFile {
     }
 
     /// `fallocate(2)`, again where a signal came between.
-    pub(crate) fn allocate(
-        &self,
-        mode: FallocateFlags,
-        at: u64,
-        len: u64,
-    ) -> Result<(), DiskError> {
+    pub(crate) fn allocate(&self, mode: FallocateFlags, at: u64, len: u64) -> Result<(), DiskError> {
         let offset = |bytes: u64| i64::try_from(bytes).map_err(|_| DiskError::OutOfRange);
         let (at, len) = (offset(at)?, offset(len)?);
         loop {
@@ -138,18 +124,13 @@ impl AsRawFd for DiskFile {
 
 impl Drop for DiskFile {
     fn drop(&mut self) {
-        IDS.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .give_back(self.id);
+        IDS.lock().unwrap_or_else(PoisonError::into_inner).give_back(self.id);
     }
 }
 
 impl fmt::Debug for DiskFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskFile")
-            .field("id", &self.id)
-            .field("fd", &self.file.as_raw_fd())
-            .finish()
+        f.debug_struct("DiskFile").field("id", &self.id).field("fd", &self.file.as_raw_fd()).finish()
     }
 }
 
@@ -160,14 +141,10 @@ static IDS: Mutex<Ids> = Mutex::new(Ids(Vec::new()));
 
 impl Ids {
     fn take(&mut self) -> u32 {
-        let word = self
-            .0
-            .iter()
-            .position(|word| *word != u64::MAX)
-            .unwrap_or_else(|| {
-                self.0.push(0);
-                self.0.len() - 1
-            });
+        let word = self.0.iter().position(|word| *word != u64::MAX).unwrap_or_else(|| {
+            self.0.push(0);
+            self.0.len() - 1
+        });
         let bit = self.0[word].trailing_ones();
         self.0[word] |= 1 << bit;
         u32::try_from(word).expect("there are fewer open files") * u64::BITS + bit
@@ -204,9 +181,6 @@ mod tests {
     #[test]
     fn an_extent_beyond_what_the_kernel_counts_is_out_of_range() {
         let file = DiskFile::new(tempfile::tempfile().unwrap());
-        assert_eq!(
-            file.allocate(FallocateFlags::empty(), u64::MAX, 1),
-            Err(DiskError::OutOfRange)
-        );
+        assert_eq!(file.allocate(FallocateFlags::empty(), u64::MAX, 1), Err(DiskError::OutOfRange));
     }
 }

@@ -23,16 +23,9 @@ impl BlockDevice {
 
     fn find_in(root: &Path, number: u64) -> Option<Self> {
         // Through the link: the disk of a partition is the folder above.
-        let own = root
-            .join(format!("{}:{}", major(number), minor(number)))
-            .canonicalize()
-            .ok()?;
+        let own = root.join(format!("{}:{}", major(number), minor(number))).canonicalize().ok()?;
         let is_partition = own.join("partition").exists();
-        let disk = if is_partition {
-            own.parent()?.to_owned()
-        } else {
-            own.clone()
-        };
+        let disk = if is_partition { own.parent()?.to_owned() } else { own.clone() };
         Some(Self { own, disk })
     }
 
@@ -88,8 +81,7 @@ impl BlockDevice {
 
     /// A name that goes where the medium goes.
     pub(super) fn identity(&self) -> Option<String> {
-        let named =
-            |(file, kind): &(&str, &str)| Some(format!("{kind}:{}", text(&self.disk.join(file))?));
+        let named = |(file, kind): &(&str, &str)| Some(format!("{kind}:{}", text(&self.disk.join(file))?));
         let name = NAMES.iter().find_map(named)?;
         let partition = text(&self.own.join("partition"));
         Some(partition.map_or(name.clone(), |number| format!("{name}:part{number}")))
@@ -167,26 +159,9 @@ mod tests {
     fn a_partition_has_the_queue_of_its_disk_and_a_name_of_its_own() {
         let root = tree();
         let part = BlockDevice::find_in(root.path(), SDA | 1).unwrap();
-        assert_eq!(
-            (
-                part.logical_block(),
-                part.physical_block(),
-                part.optimal_io()
-            ),
-            (Some(512), Some(4096), 65536)
-        );
-        assert_eq!(
-            (part.rotational(), part.write_cache(), part.read_only()),
-            (Some(true), false, true)
-        );
-        assert_eq!(
-            (
-                part.discard_max(),
-                part.discard_granularity(),
-                part.discard_alignment()
-            ),
-            (1 << 30, 4096, 512)
-        );
+        assert_eq!((part.logical_block(), part.physical_block(), part.optimal_io()), (Some(512), Some(4096), 65536));
+        assert_eq!((part.rotational(), part.write_cache(), part.read_only()), (Some(true), false, true));
+        assert_eq!((part.discard_max(), part.discard_granularity(), part.discard_alignment()), (1 << 30, 4096, 512));
         assert_eq!(part.write_zeroes_max(), 0);
         assert_eq!(part.identity().unwrap(), "wwid:naa.600508b1001c5e2a:part1");
         let disk = BlockDevice::find_in(root.path(), SDA).unwrap();
@@ -197,17 +172,8 @@ mod tests {
     #[test]
     fn the_name_that_device_mapper_keeps_is_preferred() {
         let root = tree();
-        put(
-            &root.path().join("devices/sda"),
-            &[("dm/uuid", "LVM-abc\n"), ("serial", "S1\n")],
-        );
-        assert_eq!(
-            BlockDevice::find_in(root.path(), SDA)
-                .unwrap()
-                .identity()
-                .unwrap(),
-            "dm:LVM-abc"
-        );
+        put(&root.path().join("devices/sda"), &[("dm/uuid", "LVM-abc\n"), ("serial", "S1\n")]);
+        assert_eq!(BlockDevice::find_in(root.path(), SDA).unwrap().identity().unwrap(), "dm:LVM-abc");
     }
 
     #[test]
@@ -217,10 +183,7 @@ mod tests {
         fs::remove_dir_all(root.path().join("devices/sda/device")).unwrap();
         let disk = BlockDevice::find_in(root.path(), SDA).unwrap();
         assert!(disk.write_cache());
-        assert_eq!(
-            (disk.logical_block(), disk.discard_max(), disk.rotational()),
-            (None, 0, None)
-        );
+        assert_eq!((disk.logical_block(), disk.discard_max(), disk.rotational()), (None, 0, None));
         assert_eq!(disk.identity(), None);
         assert_eq!(BlockDevice::find_in(root.path(), SDA | 2), None);
     }

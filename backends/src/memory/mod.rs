@@ -45,17 +45,9 @@ impl MemoryDisk {
     /// # Panics
     /// If `block_size` is another, or `bytes` is over [`BYTES_MAX`](Self::BYTES_MAX).
     pub fn with_block_size(bytes: u64, block_size: u32) -> Self {
-        assert!(
-            bytes <= Self::BYTES_MAX,
-            "a memory disk has at most {} bytes",
-            Self::BYTES_MAX
-        );
+        assert!(bytes <= Self::BYTES_MAX, "a memory disk has at most {} bytes", Self::BYTES_MAX);
         let bytes = Geometry::plain(block_size, bytes).bytes;
-        Self {
-            table: Arc::new(Table::new(bytes)),
-            block_size,
-            bytes: AtomicU64::new(bytes),
-        }
+        Self { table: Arc::new(Table::new(bytes)), block_size, bytes: AtomicU64::new(bytes) }
     }
 
     /// Lets the disk, which is still empty, [`grow`](Self::grow) up to `bytes`.
@@ -65,15 +57,9 @@ impl MemoryDisk {
     /// written already.
     #[must_use]
     pub fn with_room_to(self, bytes: u64) -> Self {
-        assert!(
-            (self.size()..=Self::BYTES_MAX).contains(&bytes),
-            "room between the size and BYTES_MAX"
-        );
+        assert!((self.size()..=Self::BYTES_MAX).contains(&bytes), "room between the size and BYTES_MAX");
         assert_eq!(self.resident(), 0, "room is made before the first write");
-        Self {
-            table: Arc::new(Table::new(bytes)),
-            ..self
-        }
+        Self { table: Arc::new(Table::new(bytes)), ..self }
     }
 
     /// Makes the disk larger; whoever serves it learns of it by [`Backend::refresh`].
@@ -87,11 +73,7 @@ impl MemoryDisk {
             return Err(DiskError::OutOfRange);
         }
         let before = self.bytes.fetch_max(bytes, Ordering::AcqRel);
-        if bytes >= before {
-            Ok(())
-        } else {
-            Err(DiskError::OutOfRange)
-        }
+        if bytes >= before { Ok(()) } else { Err(DiskError::OutOfRange) }
     }
 
     /// How much memory the pages take now, in bytes, without those that only readers hold.
@@ -106,17 +88,9 @@ impl MemoryDisk {
 
 impl Backend for MemoryDisk {
     fn geometry(&self) -> Geometry {
-        let discard = Discard {
-            granularity: PAGE_BYTES as u32,
-            alignment: 0,
-            max_bytes: DISCARD_MAX,
-            reads_zero: true,
-        };
-        Geometry {
-            discard: Some(discard),
-            rotational: Some(false),
-            ..Geometry::plain(self.block_size, self.size())
-        }
+        let discard =
+            Discard { granularity: PAGE_BYTES as u32, alignment: 0, max_bytes: DISCARD_MAX, reads_zero: true };
+        Geometry { discard: Some(discard), rotational: Some(false), ..Geometry::plain(self.block_size, self.size()) }
     }
 
     fn submit(&self, mut job: Job, ring: &mut dyn FileRing) {

@@ -16,6 +16,8 @@ pub(super) const PAGE_BYTES: usize = 16 << 10;
 /// Pages with their locks, in groups that appear when one of their pages is first written.
 pub(super) struct Table {
     groups: Box<[OnceLock<Group>]>,
+    /// What was asked for; the last group may reach beyond it.
+    capacity: u64,
     resident: AtomicU64,
 }
 
@@ -24,18 +26,14 @@ type Group = Box<[Mutex<Page>]>;
 impl Table {
     /// Room for `bytes` bytes, all zero.
     pub(super) fn new(bytes: u64) -> Self {
-        let groups =
-            usize::try_from(bytes.div_ceil(GROUP_BYTES)).expect("an address space of 64 bits");
+        let groups = usize::try_from(bytes.div_ceil(GROUP_BYTES)).expect("an address space of 64 bits");
         let groups = std::iter::repeat_with(OnceLock::new).take(groups).collect();
-        Self {
-            groups,
-            resident: AtomicU64::new(0),
-        }
+        Self { groups, capacity: bytes, resident: AtomicU64::new(0) }
     }
 
     /// How many bytes there is room for.
     pub(super) fn capacity(&self) -> u64 {
-        self.groups.len() as u64 * GROUP_BYTES
+        self.capacity
     }
 
     /// The memory that pages of the table take, in bytes.
@@ -83,9 +81,7 @@ impl Table {
                 done = (group_of(number) as u64 + 1) * GROUP_BYTES - at;
                 continue;
             }
-            let here = usize::try_from(len - done)
-                .unwrap_or(PAGE_BYTES)
-                .min(PAGE_BYTES - start);
+            let here = usize::try_from(len - done).unwrap_or(PAGE_BYTES).min(PAGE_BYTES - start);
             self.zero_in_page(number, start..start + here);
             done += here as u64;
         }
@@ -132,10 +128,7 @@ impl Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
-            .field("capacity", &self.capacity())
-            .field("resident", &self.resident())
-            .finish()
+        f.debug_struct("Table").field("capacity", &self.capacity()).field("resident", &self.resident()).finish()
     }
 }
 
@@ -159,9 +152,7 @@ fn parts(at: u64, len: u64) -> impl Iterator<Item = (u64, Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let (number, start) = split(at + done);
-        let here = usize::try_from(len - done)
-            .unwrap_or(PAGE_BYTES)
-            .min(PAGE_BYTES - start);
+        let here = usize::try_from(len - done).unwrap_or(PAGE_BYTES).min(PAGE_BYTES - start);
         done += here as u64;
         (here > 0).then_some((number, start..start + here))
     })
@@ -176,9 +167,7 @@ fn index_in_group(page: u64) -> usize {
 }
 
 fn new_group() -> Group {
-    std::iter::repeat_with(Mutex::default)
-        .take(GROUP_PAGES as usize)
-        .collect()
+    std::iter::repeat_with(Mutex::default).take(GROUP_PAGES as usize).collect()
 }
 
 // A thread that panics under this lock has changed the page whole or not at all.

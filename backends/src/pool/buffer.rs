@@ -42,11 +42,7 @@ impl Buffer {
     /// If the kernel has no memory left, as any allocation does.
     pub fn alone(len: usize) -> Self {
         let mapping = Mapping::new(len.max(1)).expect("memory for a buffer");
-        Self {
-            address: mapping.address(),
-            len,
-            home: Home::Alone(mapping),
-        }
+        Self { address: mapping.address(), len, home: Home::Alone(mapping) }
     }
 
     /// The buffer at `place` of `pool`, shortened to `len` bytes.
@@ -54,17 +50,8 @@ impl Buffer {
     /// # Safety
     /// `address` is the first of at least `len` initialised bytes of the unit at `place`; the unit is lent
     /// to nobody else until it is given back, and stays mapped until then.
-    pub(super) unsafe fn of_pool(
-        pool: Pool,
-        place: Place,
-        address: NonNull<u8>,
-        len: usize,
-    ) -> Self {
-        Self {
-            address,
-            len,
-            home: Home::Pool(pool, place),
-        }
+    pub(super) unsafe fn of_pool(pool: Pool, place: Place, address: NonNull<u8>, len: usize) -> Self {
+        Self { address, len, home: Home::Pool(pool, place) }
     }
 
     /// Keeps the first `len` bytes. Does nothing where there are not so many.
@@ -114,10 +101,7 @@ impl Drop for Buffer {
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
-            .field("len", &self.len)
-            .field("slab", &self.slab())
-            .finish_non_exhaustive()
+        f.debug_struct("Buffer").field("len", &self.len).field("slab", &self.slab()).finish_non_exhaustive()
     }
 }
 

@@ -27,8 +27,7 @@ impl Mapping {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let address =
-            NonNull::new(address.cast()).expect("the kernel does not map address zero unasked");
+        let address = NonNull::new(address.cast()).expect("the kernel does not map address zero unasked");
         Ok(Self { address, len })
     }
 

@@ -77,12 +77,7 @@ impl Pool {
         let slabs_max = budget.clamp(Self::BUDGET_MIN, Self::BUDGET_MAX) / SLAB_BYTES;
         let slabs_urgent = (slabs_max / 8).clamp(1, URGENT_SLABS_MAX);
         let (books, changes) = (Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner {
-            books,
-            changes,
-            slabs_max,
-            slabs_urgent,
-        }))
+        Self(Arc::new(Inner { books, changes, slabs_max, slabs_urgent }))
     }
 
     /// A buffer of exactly `len` bytes with old content. `None` while the budget is spent: try again when
@@ -96,8 +91,7 @@ impl Pool {
     pub fn take_urgent(&self, len: usize) -> Option<Buffer> {
         let class = class_of(len)?;
         let mut books = self.0.lock();
-        self.lend(&mut books, Side::Common, class, len)
-            .or_else(|| self.lend(&mut books, Side::Urgent, class, len))
+        self.lend(&mut books, Side::Common, class, len).or_else(|| self.lend(&mut books, Side::Urgent, class, len))
     }
 
     /// Unmaps the slabs that lie wholly free, and says how many bytes that gave back.
@@ -107,10 +101,7 @@ impl Pool {
     pub fn trim(&self) -> usize {
         let mut books = self.0.lock();
         let idle = [books.common.remove_idle(), books.urgent.remove_idle()].concat();
-        let given_up: Vec<Mapping> = idle
-            .iter()
-            .filter_map(|slab| books.slabs[usize::from(*slab)].take())
-            .collect();
+        let given_up: Vec<Mapping> = idle.iter().filter_map(|slab| books.slabs[usize::from(*slab)].take()).collect();
         let bytes = given_up.iter().map(Mapping::len).sum();
         books.mapped -= bytes;
         if !given_up.is_empty() {
@@ -148,11 +139,7 @@ impl Pool {
     pub fn usage(&self) -> PoolUsage {
         let books = self.0.lock();
         let lent = books.common.lent() + books.urgent.lent();
-        PoolUsage {
-            budget: self.0.slabs_max * SLAB_BYTES,
-            mapped: books.mapped,
-            lent,
-        }
+        PoolUsage { budget: self.0.slabs_max * SLAB_BYTES, mapped: books.mapped, lent }
     }
 
     fn lend(&self, books: &mut Books, side: Side, class: usize, len: usize) -> Option<Buffer> {
@@ -160,16 +147,11 @@ impl Pool {
             Some(place) => place,
             None => {
                 self.0.map_slab(books, side)?;
-                books
-                    .shelf(side)
-                    .take(class)
-                    .expect("a new slab serves any class")
+                books.shelf(side).take(class).expect("a new slab serves any class")
             }
         };
         let offset = books.shelf(side).offset(place);
-        let slab = books.slabs[usize::from(place.slab)]
-            .as_ref()
-            .expect("a slab on a shelf is mapped");
+        let slab = books.slabs[usize::from(place.slab)].as_ref().expect("a slab on a shelf is mapped");
         debug_assert!(len <= CLASSES[class] && offset + CLASSES[class] <= slab.len());
         // SAFETY: the unit at `offset` lies within the slab, which is at least that long.
         let address = unsafe { slab.address().add(offset) };
@@ -180,11 +162,7 @@ impl Pool {
 
     fn give_back(&self, place: Place) {
         let mut books = self.0.lock();
-        let side = if books.common.has(place.slab) {
-            Side::Common
-        } else {
-            Side::Urgent
-        };
+        let side = if books.common.has(place.slab) { Side::Common } else { Side::Urgent };
         books.shelf(side).give_back(place);
     }
 }
@@ -209,23 +187,15 @@ impl Inner {
             return None;
         }
         let mapping = Mapping::new(SLAB_BYTES)
-            .inspect_err(
-                |error| tracing::warn!(%error, "no memory for a slab of buffers; I/O waits"),
-            )
+            .inspect_err(|error| tracing::warn!(%error, "no memory for a slab of buffers; I/O waits"))
             .ok()?;
-        let index = books
-            .slabs
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(books.slabs.len());
+        let index = books.slabs.iter().position(Option::is_none).unwrap_or(books.slabs.len());
         if index == books.slabs.len() {
             books.slabs.push(None);
         }
         books.mapped += mapping.len();
         books.slabs[index] = Some(mapping);
-        books
-            .shelf(side)
-            .add(u16::try_from(index).expect("the budget has as many slabs as numbers"));
+        books.shelf(side).add(u16::try_from(index).expect("the budget has as many slabs as numbers"));
         self.changed();
         Some(())
     }
@@ -249,11 +219,7 @@ impl Books {
 
 impl Slab {
     fn of(index: u16, mapping: &Mapping) -> Self {
-        Self {
-            index,
-            address: mapping.address().as_ptr(),
-            len: mapping.len(),
-        }
+        Self { index, address: mapping.address().as_ptr(), len: mapping.len() }
     }
 }
 

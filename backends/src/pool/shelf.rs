@@ -41,10 +41,7 @@ pub(super) fn class_of(len: usize) -> Option<usize> {
 
 impl Cut {
     fn new(class: usize) -> Self {
-        let mut cut = Self {
-            class,
-            free: Vec::with_capacity(SLAB_BYTES / CLASSES[0]),
-        };
+        let mut cut = Self { class, free: Vec::with_capacity(SLAB_BYTES / CLASSES[0]) };
         cut.again(class);
         cut
     }
@@ -83,9 +80,7 @@ impl Shelf {
             self.cut_idle_slab_for(class)?;
         }
         let slab = *self.open[class].last()?;
-        let cut = self.cuts[usize::from(slab)]
-            .as_mut()
-            .expect("open slabs are here");
+        let cut = self.cuts[usize::from(slab)].as_mut().expect("open slabs are here");
         self.whole -= usize::from(cut.is_whole());
         let unit = cut.free.pop().expect("open slabs have a free unit");
         if cut.free.is_empty() {
@@ -97,9 +92,7 @@ impl Shelf {
 
     /// Takes a lent unit back.
     pub(super) fn give_back(&mut self, place: Place) {
-        let cut = self.cuts[usize::from(place.slab)]
-            .as_mut()
-            .expect("a slab stays while a unit of it is lent");
+        let cut = self.cuts[usize::from(place.slab)].as_mut().expect("a slab stays while a unit of it is lent");
         debug_assert!(!cut.free.contains(&place.unit), "{place:?} came home twice");
         cut.free.push(place.unit);
         if cut.free.len() == 1 {
@@ -111,10 +104,7 @@ impl Shelf {
 
     /// Gives up the slabs that lie wholly free, and names them.
     pub(super) fn remove_idle(&mut self) -> Vec<u16> {
-        let idle: Vec<u16> = (0..=u16::MAX)
-            .take(self.cuts.len())
-            .filter(|slab| self.is_whole(*slab))
-            .collect();
+        let idle: Vec<u16> = (0..=u16::MAX).take(self.cuts.len()).filter(|slab| self.is_whole(*slab)).collect();
         for slab in &idle {
             self.close(*slab);
             self.cuts[usize::from(*slab)] = None;
@@ -126,17 +116,13 @@ impl Shelf {
 
     /// The slab that holds `place`, and where in it the unit begins, in bytes.
     pub(super) fn offset(&self, place: Place) -> usize {
-        let cut = self.cuts[usize::from(place.slab)]
-            .as_ref()
-            .expect("a slab stays while a unit of it is lent");
+        let cut = self.cuts[usize::from(place.slab)].as_ref().expect("a slab stays while a unit of it is lent");
         usize::from(place.unit) * CLASSES[cut.class]
     }
 
     /// Whether this slab is one of these.
     pub(super) fn has(&self, slab: u16) -> bool {
-        self.cuts
-            .get(usize::from(slab))
-            .is_some_and(Option::is_some)
+        self.cuts.get(usize::from(slab)).is_some_and(Option::is_some)
     }
 
     /// How many slabs these are.
@@ -150,9 +136,7 @@ impl Shelf {
     }
 
     fn is_whole(&self, slab: u16) -> bool {
-        self.cuts[usize::from(slab)]
-            .as_ref()
-            .is_some_and(Cut::is_whole)
+        self.cuts[usize::from(slab)].as_ref().is_some_and(Cut::is_whole)
     }
 
     // Looks at every slab, which only happens when a class has nothing free but another has.
@@ -160,23 +144,15 @@ impl Shelf {
         if self.whole == 0 {
             return None;
         }
-        let slab = (0..=u16::MAX)
-            .find(|slab| self.is_whole(*slab))
-            .expect("an idle slab was counted");
+        let slab = (0..=u16::MAX).find(|slab| self.is_whole(*slab)).expect("an idle slab was counted");
         self.close(slab);
-        self.cuts[usize::from(slab)]
-            .as_mut()
-            .expect("it is idle")
-            .again(class);
+        self.cuts[usize::from(slab)].as_mut().expect("it is idle").again(class);
         self.open[class].push(slab);
         Some(())
     }
 
     fn close(&mut self, slab: u16) {
-        let class = self.cuts[usize::from(slab)]
-            .as_ref()
-            .expect("it is here")
-            .class;
+        let class = self.cuts[usize::from(slab)].as_ref().expect("it is here").class;
         self.open[class].retain(|open| *open != slab);
     }
 }
@@ -207,12 +183,7 @@ mod tests {
             assert_eq!(places.len(), SLAB_BYTES / unit_bytes);
             let mut offsets: Vec<usize> = places.iter().map(|place| shelf.offset(*place)).collect();
             offsets.sort_unstable();
-            assert!(
-                offsets
-                    .iter()
-                    .enumerate()
-                    .all(|(at, offset)| *offset == at * unit_bytes)
-            );
+            assert!(offsets.iter().enumerate().all(|(at, offset)| *offset == at * unit_bytes));
             assert_eq!(shelf.lent(), SLAB_BYTES);
         }
     }
