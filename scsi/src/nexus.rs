@@ -48,7 +48,8 @@ impl Nexus {
         self.attentions.push(attention);
     }
 
-    /// What is waiting to be told, oldest first. What the unit's [`Book`] has for it is fetched by the next command.
+    /// What is waiting to be told, oldest first, without what the unit's [`Book`] has for it since its last command
+    /// ([`LogicalUnit::attentions`](crate::LogicalUnit::attentions) has that, too).
     pub fn attentions(&self) -> Vec<Attention> {
         self.attentions.clone().into()
     }

@@ -95,6 +95,13 @@ impl LogicalUnit {
         asked.unwrap_or_else(Plan::from)
     }
 
+    /// What `nexus` has still to hear of this unit, oldest first, with what the unit's book has for it; nothing is
+    /// settled by asking (QUERY ASYNCHRONOUS EVENT).
+    pub fn attentions(&self, nexus: &mut Nexus) -> Vec<Attention> {
+        nexus.meet(&self.book);
+        nexus.attentions()
+    }
+
     /// What an initiator must be told when this unit takes the place of `old`.
     pub fn attentions_since(&self, old: &LogicalUnit) -> impl Iterator<Item = Attention> + use<> {
         let (now, then) = (&self.medium, &old.medium);
@@ -188,6 +195,17 @@ mod tests {
         let mut bench = newcomer(&Bench::disk());
         assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::PowerOn));
         assert_eq!(bench.ask(&TEST_UNIT_READY), good(&[]));
+    }
+
+    #[test]
+    fn asking_what_is_to_be_heard_finds_what_the_book_has_and_settles_nothing() {
+        let mut bench = Bench::disk();
+        bench.unit.book().reset(None, Attention::DeviceReset);
+        for _ in 0..2 {
+            assert_eq!(bench.unit.attentions(&mut bench.nexus), [Attention::DeviceReset]);
+        }
+        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::DeviceReset));
+        assert_eq!(bench.unit.attentions(&mut bench.nexus), []);
     }
 
     #[test]

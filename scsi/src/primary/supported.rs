@@ -32,7 +32,8 @@ const RCTD: u8 = 0x80;
 /// Return extended parameter data.
 const REPD: u8 = 0x80;
 
-/// ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET; not CLEAR ACA, not QUERY TASK.
+/// ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET; not CLEAR ACA. QUERY TASK and its kin
+/// depend on what an initiator has negotiated with the transport, so they are not promised to everyone.
 const FUNCTIONS: u8 = 0x80 | 0x40 | 0x10 | 0x08 | 0x02;
 
 /// The all_commands parameter data: a command descriptor for each row.
