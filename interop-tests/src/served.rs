@@ -108,7 +108,9 @@ impl Served {
     /// Where the first LUN of the target with this index is, with the account that the setup asks for.
     pub fn url(&self, target: usize) -> Url {
         let target = &self.setup.targets[target];
-        Url { port: self.port, target: target.name.clone(), lun: Setup::FIRST_LUN, account: target.chap.clone() }
+        let number = *target.luns.keys().next().expect("a target that is looked for has a LUN");
+        let lun = self.software.lun_number(number);
+        Url { port: self.port, target: target.name.clone(), lun, account: target.chap.clone() }
     }
 
     /// The end of what it has logged, over all its lives.

@@ -1,5 +1,6 @@
 //! What is served in a test: targets, accounts and disks, and how that reads as a configuration file of `ferrited`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -66,8 +67,8 @@ pub struct Target {
     pub chap: Option<Account>,
     /// The account the target proves in return.
     pub mutual_chap: Option<Account>,
-    /// Its LUNs, numbered from [`Setup::FIRST_LUN`].
-    pub luns: Vec<Lun>,
+    /// Its LUNs by number.
+    pub luns: BTreeMap<u32, Lun>,
 }
 
 /// All that is served.
@@ -96,16 +97,14 @@ impl Account {
 }
 
 impl Target {
-    /// A target named by the last part of its name, open to everybody.
+    /// A target named by the last part of its name, open to everybody, with these LUNs numbered from 0.
     pub fn new(last: &str, luns: Vec<Lun>) -> Target {
-        Target { name: format!("iqn.2026-11.com.example:{last}"), chap: None, mutual_chap: None, luns }
+        let name = format!("iqn.2026-11.com.example:{last}");
+        Target { name, chap: None, mutual_chap: None, luns: (0..).zip(luns).collect() }
     }
 }
 
 impl Setup {
-    /// The number of a target's first LUN. Not 0: with tgt, LUN 0 is a controller and no disk.
-    pub const FIRST_LUN: u32 = 1;
-
     /// These targets, everything else as the target likes it.
     pub fn of(targets: Vec<Target>) -> Setup {
         Setup { targets, ..Setup::default() }
@@ -140,7 +139,7 @@ impl Target {
         if let Some(account) = &self.mutual_chap {
             text += &account_table(&format!("[targets.\"{name}\".mutual_chap]"), account);
         }
-        for (number, lun) in (Setup::FIRST_LUN..).zip(&self.luns) {
+        for (number, lun) in &self.luns {
             let _ = writeln!(text, "\n[targets.\"{name}\".luns.{number}]");
             text += &lun.to_toml();
         }
@@ -175,18 +174,15 @@ mod tests {
 
     #[test]
     fn a_setup_reads_as_the_file_an_administrator_would_write() {
-        let mut target = Target::new(
-            "disks",
-            vec![
-                Lun::on(Disk::Memory { mib: 8 }),
-                Lun { block_size: 4096, ..Lun::on(Disk::File { path: "/d/f".into(), mib: 16 }) },
-                Lun { read_only: true, ..Lun::on(Disk::Block { path: "/dev/loop1".into() }) },
-            ],
-        );
+        let disk = Disk::File { path: "/d/f".into(), mib: 16 };
+        let luns = vec![Lun::on(Disk::Memory { mib: 8 }), Lun { block_size: 4096, ..Lun::on(disk) }];
+        let mut target = Target::new("disks", luns);
+        let read_only = Lun { read_only: true, ..Lun::on(Disk::Block { path: "/dev/loop1".into() }) };
+        target.luns.insert(300, read_only);
         target.chap = Some(Account::new("u", "secretsecret"));
         target.mutual_chap = Some(Account::new("t", "terceesterces"));
-        let setup =
-            Setup { io: Io::Threads, discovery: Some(Account::new("d", "discoversecret")), targets: vec![target] };
+        let discovery = Some(Account::new("d", "discoversecret"));
+        let setup = Setup { io: Io::Threads, discovery, targets: vec![target] };
 
         let file: toml::Table = setup.to_toml(3261).parse().unwrap();
         assert_eq!(file["schema"].as_integer(), Some(1));
@@ -197,10 +193,10 @@ mod tests {
         assert_eq!(target["allow"][0].as_str(), Some("any"));
         assert_eq!(target["chap"][0]["secret"].as_str(), Some("secretsecret"));
         assert_eq!(target["mutual_chap"]["user"].as_str(), Some("t"));
-        assert_eq!(target["luns"]["1"]["size"].as_str(), Some("8MiB"));
-        assert_eq!(target["luns"]["2"]["block_size"].as_integer(), Some(4096));
-        assert_eq!(target["luns"]["2"]["create"].as_bool(), Some(true));
-        assert_eq!(target["luns"]["3"]["backend"].as_str(), Some("block"));
-        assert_eq!(target["luns"]["3"]["read_only"].as_bool(), Some(true));
+        assert_eq!(target["luns"]["0"]["size"].as_str(), Some("8MiB"));
+        assert_eq!(target["luns"]["1"]["block_size"].as_integer(), Some(4096));
+        assert_eq!(target["luns"]["1"]["create"].as_bool(), Some(true));
+        assert_eq!(target["luns"]["300"]["backend"].as_str(), Some("block"));
+        assert_eq!(target["luns"]["300"]["read_only"].as_bool(), Some(true));
     }
 }

@@ -47,6 +47,14 @@ impl Software {
         Ok(Software::Ferrited(BUILT.get_or_init(ferrited).clone()))
     }
 
+    /// The number under which initiators find the LUN that the setup calls by this one.
+    pub(crate) fn lun_number(&self, number: u32) -> u32 {
+        match self {
+            Software::Ferrited(_) => number,
+            Software::Tgt { .. } => tgt_lun_number(number),
+        }
+    }
+
     /// Starts it in a folder, on a port of the loopback. Its disks are those of the setup; the port may not
     /// answer yet when this returns.
     ///
@@ -134,8 +142,8 @@ impl Peer<'_> {
         for (tid, target) in (1..).zip(&setup.targets) {
             let tid = &tid.to_string();
             self.must("target", "new", &["--tid", tid, "-T", &target.name]);
-            for (number, lun) in (Setup::FIRST_LUN..).zip(&target.luns) {
-                let (lun_number, block_size) = (&number.to_string(), &lun.block_size.to_string());
+            for (number, lun) in &target.luns {
+                let (lun_number, block_size) = (&tgt_lun_number(*number).to_string(), &lun.block_size.to_string());
                 let path = disk_file(&lun.disk, folder, &format!("{tid}-{number}"));
                 let path = path.to_str().expect("paths of tests are text");
                 self.must(
@@ -168,6 +176,11 @@ impl Peer<'_> {
         rest.extend(direction);
         self.must("account", "bind", &rest);
     }
+}
+
+/// tgt keeps LUN 0 for a controller of its own.
+fn tgt_lun_number(number: u32) -> u32 {
+    number + 1
 }
 
 /// tgt knows only files and devices: memory is a sparse file, and a file is made for it.

@@ -59,7 +59,10 @@ fn a_file_system_lives_on_a_block_lun_under_digests_of_header_and_data() {
         return;
     };
     let folder = temporary();
-    let setup = Setup { io: Io::Threads, ..Setup::of(vec![Target::new("disk", vec![Lun::on(block_in(&folder))])]) };
+    let mut target = Target::new("disk", vec![]);
+    // Nothing at LUN 0, where initiators ask for the list, and a number that needs flat space addressing.
+    target.luns.insert(300, Lun::on(block_in(&folder)));
+    let setup = Setup { io: Io::Threads, ..Setup::of(vec![target]) };
     let Some(served) = require(Served::start(setup)) else {
         return;
     };

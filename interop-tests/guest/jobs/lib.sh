@@ -69,13 +69,21 @@ prepare() {
   set_node 'node.conn[0].iscsi.DataDigest' "${DATA_DIGEST:-None}"
 }
 
+# The LUN as the kernel counts: above 255 the addressing method shows in the number (SAM-5 4.7.7.3, flat space).
+kernel_lun=$((LUN < 256 ? LUN : 16384 + LUN))
+
+# The disk of the LUN in a session, by the session's name in sysfs.
+disk_of() {
+  local found
+  found=$(ls -d /sys/class/iscsi_session/$1/device/target*/*:"$kernel_lun"/block/*) && echo "/dev/${found##*/}"
+}
+
 # Logs in, and sets `disk` to the LUN's device.
 login() {
   "${node[@]}" --login
-  local path="/dev/disk/by-path/ip-$portal-iscsi-$TARGET-lun-$LUN"
-  await 30 "no disk $path" test -b "$path"
+  await 30 "no disk with LUN $LUN" disk_of 'session*'
   udevadm settle --timeout=30
-  disk=$(readlink -f "$path")
+  disk=$(disk_of 'session*')
 }
 
 logout() {

@@ -50,10 +50,9 @@ iscsiadm --mode discovery --type sendtargets --portal "$portal" --interface seco
 before=$(ls /sys/class/iscsi_session)
 "${node[@]}" --interface second --login
 session=$(ls /sys/class/iscsi_session | grep -vx "$before")
-second_disk() { ls -d /sys/class/iscsi_session/"$session"/device/target*/*:"$LUN"/block/*; }
-await 30 "no second disk" second_disk
+await 30 "no second disk" disk_of "$session"
 udevadm settle --timeout=30
-second=/dev/$(basename "$(second_disk)")
+second=$(disk_of "$session")
 dd if=/dev/zero of="$second" bs=4k count=1 seek=4096 oflag=direct status=none || fail "the reservation of a dead session holds"
 no_io_errors
 step "done"
