@@ -28,11 +28,7 @@ pub enum Cost {
 impl Fault {
     /// A fault that ends the connection; at error recovery level 0 and with one connection the session goes with it.
     pub fn connection(clause: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            clause,
-            what: what.into(),
-            cost: Cost::Connection,
-        }
+        Self { clause, what: what.into(), cost: Cost::Connection }
     }
 }
 

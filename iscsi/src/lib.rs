@@ -16,13 +16,12 @@ pub mod wire;
 pub mod initiator;
 
 pub use connection::{
-    Attribute, Command, Connection, ConnectionLimits, Event, LogoutReason, Manage, ManageFunction,
-    ManageResponse, Notice, Outcome, Referenced, TargetRecord, TargetsAsked, Want,
+    Attribute, Command, Connection, ConnectionLimits, Event, LogoutReason, Manage, ManageFunction, ManageResponse,
+    Notice, Outcome, Referenced, TargetRecord, TargetsAsked, Want,
 };
 pub use fault::{Cost, Fault};
 pub use login::{
-    Account, Auth, DigestOffer, Entropy, Login, LoginEvent, LoginLimits, LoginStatus, Offer,
-    Secret, Terms,
+    Account, Auth, DigestOffer, Entropy, Login, LoginEvent, LoginLimits, LoginStatus, Offer, Secret, Terms,
 };
 pub use outgoing::Outgoing;
 pub use params::{Params, TaskReporting};

@@ -34,13 +34,7 @@ enum Part {
 impl<P: Payload> Outgoing<P> {
     /// Nothing due.
     pub fn new() -> Self {
-        Self {
-            arena: Vec::new(),
-            arena_sent: 0,
-            payloads: VecDeque::new(),
-            parts: VecDeque::new(),
-            due: 0,
-        }
+        Self { arena: Vec::new(), arena_sent: 0, payloads: VecDeque::new(), parts: VecDeque::new(), due: 0 }
     }
 
     /// Nothing is due.
@@ -75,11 +69,7 @@ impl<P: Payload> Outgoing<P> {
                     inline += len;
                     room -= some;
                 }
-                Part::Data {
-                    mut at,
-                    mut len,
-                    last,
-                } => {
+                Part::Data { mut at, mut len, last } => {
                     while len > 0 {
                         if into.len() == full || room == 0 {
                             return;
@@ -182,7 +172,7 @@ mod tests {
     use std::rc::Rc;
 
     /// A payload in pieces of three bytes that tells whether it is still alive.
-    struct Pieces(Vec<u8>, Rc<()>);
+    struct Pieces(Vec<u8>, #[allow(dead_code, reason = "counts")] Rc<()>);
 
     impl Payload for Pieces {
         fn len(&self) -> usize {

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 /// A sequence number with serial arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Serial(pub u32);
+pub(crate) struct Serial(pub(crate) u32);
 
 impl Serial {
     /// The number `by` after this one.
     #[inline]
-    pub const fn plus(self, by: u32) -> Self {
+    pub(crate) const fn plus(self, by: u32) -> Self {
         Self(self.0.wrapping_add(by))
     }
 
     /// How far this number is ahead of `other`: negative when it is behind it. Numbers 2^31 apart are behind each
     /// other, which RFC 1982 §3.2 leaves open: an initiator that far off is outside every window.
     #[inline]
-    pub const fn ahead_of(self, other: Self) -> i32 {
+    pub(crate) const fn ahead_of(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0) as i32
     }
 }

@@ -89,13 +89,8 @@ pub enum Attribute {
 impl Attribute {
     /// From the three ATTR bits; `None` for the reserved values.
     pub fn from_bits(bits: u8) -> Option<Self> {
-        const TABLE: [Attribute; 5] = [
-            Attribute::Untagged,
-            Attribute::Simple,
-            Attribute::Ordered,
-            Attribute::HeadOfQueue,
-            Attribute::Aca,
-        ];
+        const TABLE: [Attribute; 5] =
+            [Attribute::Untagged, Attribute::Simple, Attribute::Ordered, Attribute::HeadOfQueue, Attribute::Aca];
         TABLE.get(usize::from(bits)).copied()
     }
 }
@@ -231,11 +226,7 @@ impl Outcome<'_> {
 
     /// GOOD, `wanted` bytes moved.
     pub const fn good(wanted: u32) -> Self {
-        Outcome {
-            status: 0,
-            sense: &[],
-            wanted,
-        }
+        Outcome { status: 0, sense: &[], wanted }
     }
 }
 

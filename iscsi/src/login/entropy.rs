@@ -16,18 +16,13 @@ pub struct Entropy {
 impl Entropy {
     /// From 32 bytes nobody else knows, used for nothing else.
     pub fn new(seed: [u8; 32]) -> Self {
-        Self {
-            seed: Zeroizing::new(seed),
-            counter: 0,
-        }
+        Self { seed: Zeroizing::new(seed), counter: 0 }
     }
 
     /// The next 32 bytes.
     pub(super) fn block(&mut self) -> [u8; 32] {
-        let block = Sha256::new()
-            .chain_update(self.seed.as_slice())
-            .chain_update(self.counter.to_be_bytes())
-            .finalize();
+        let block =
+            Sha256::new().chain_update(self.seed.as_slice()).chain_update(self.counter.to_be_bytes()).finalize();
         self.counter += 1;
         block.into()
     }

@@ -140,10 +140,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_shown() {
-        let account = Account {
-            name: "alice".into(),
-            secret: "wonderland12".into(),
-        };
+        let account = Account { name: "alice".into(), secret: "wonderland12".into() };
         assert!(!format!("{account:?}").contains("wonderland"));
     }
 }

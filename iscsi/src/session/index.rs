@@ -24,9 +24,7 @@ struct Cell {
 impl Index {
     pub(super) fn new() -> Self {
         const { assert!(CELLS >= 4 * super::tasks::TASKS_MAX) };
-        Self {
-            cells: vec![Cell::default(); CELLS],
-        }
+        Self { cells: vec![Cell::default(); CELLS] }
     }
 
     #[inline]
@@ -40,10 +38,7 @@ impl Index {
     pub(super) fn insert(&mut self, itt: u32, place: usize) {
         let at = self.probe(itt);
         debug_assert_eq!(self.cells[at].place, 0, "the tag is in use");
-        self.cells[at] = Cell {
-            itt,
-            place: place as u16 + 1,
-        };
+        self.cells[at] = Cell { itt, place: place as u16 + 1 };
     }
 
     /// Forgets a tag that is there.

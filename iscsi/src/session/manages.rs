@@ -18,10 +18,7 @@ pub(crate) struct Manages {
 
 impl Manages {
     pub(crate) fn new() -> Self {
-        Self {
-            next: 0,
-            waiting: Vec::new(),
-        }
+        Self { next: 0, waiting: Vec::new() }
     }
 
     /// `None` when too many wait already.
@@ -37,10 +34,7 @@ impl Manages {
 
     /// The Initiator Task Tag of a function that is answered now.
     pub(crate) fn remove(&mut self, tag: ManageTag) -> Option<u32> {
-        let at = self
-            .waiting
-            .iter()
-            .position(|&(waiting, _)| waiting == tag)?;
+        let at = self.waiting.iter().position(|&(waiting, _)| waiting == tag)?;
         Some(self.waiting.remove(at).1)
     }
 }
@@ -52,9 +46,7 @@ mod tests {
     #[test]
     fn as_many_wait_as_the_limit_allows_and_each_is_answered_once() {
         let mut manages = Manages::new();
-        let tags: Vec<_> = (0..MANAGES_MAX as u32)
-            .map(|itt| manages.add(itt).unwrap())
-            .collect();
+        let tags: Vec<_> = (0..MANAGES_MAX as u32).map(|itt| manages.add(itt).unwrap()).collect();
         assert_eq!(manages.add(99), None);
         assert_eq!(manages.remove(tags[3]), Some(3));
         assert_eq!(manages.remove(tags[3]), None);

@@ -199,10 +199,7 @@ mod tests {
 
     #[test]
     fn an_isid_reads_as_in_port_names() {
-        assert_eq!(
-            Isid([0x00, 0x02, 0x3d, 0, 0, 0xa]).to_string(),
-            "0x00023d00000a"
-        );
+        assert_eq!(Isid([0x00, 0x02, 0x3d, 0, 0, 0xa]).to_string(), "0x00023d00000a");
     }
 
     #[test]

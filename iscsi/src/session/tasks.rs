@@ -158,13 +158,7 @@ struct Place {
 impl Tasks {
     pub(crate) fn new() -> Self {
         Self {
-            places: vec![
-                Place {
-                    uses: 0,
-                    task: None
-                };
-                TASKS_MAX
-            ],
+            places: vec![Place { uses: 0, task: None }; TASKS_MAX],
             free: (0..TASKS_MAX as u8).rev().collect(),
             index: Index::new(),
             immediate: 0,
@@ -191,18 +185,10 @@ impl Tasks {
     /// # Panics
     /// When there is no room: the window and the bound on immediate commands leave some.
     pub(crate) fn insert(&mut self, task: Task) -> TaskTag {
-        let at = usize::from(
-            self.free
-                .pop()
-                .expect("the window promises free places only"),
-        );
+        let at = usize::from(self.free.pop().expect("the window promises free places only"));
         let place = &mut self.places[at];
         // Zero is no use count: small numbers are what a confused peer sends.
-        place.uses = if place.uses == USE_MASK {
-            1
-        } else {
-            place.uses + 1
-        };
+        place.uses = if place.uses == USE_MASK { 1 } else { place.uses + 1 };
         self.index.insert(task.itt, at);
         self.immediate += u32::from(task.immediate);
         let tag = TaskTag::new(at, place.uses);
@@ -211,10 +197,7 @@ impl Tasks {
     }
 
     pub(crate) fn remove(&mut self, tag: TaskTag) -> Option<Task> {
-        let place = self
-            .places
-            .get_mut(tag.index())
-            .filter(|place| place.uses == tag.uses())?;
+        let place = self.places.get_mut(tag.index()).filter(|place| place.uses == tag.uses())?;
         let task = place.task.take()?;
         self.free.push(tag.index() as u8);
         self.index.remove(task.itt);
@@ -224,20 +207,12 @@ impl Tasks {
 
     #[inline]
     pub(crate) fn get(&self, tag: TaskTag) -> Option<&Task> {
-        self.places
-            .get(tag.index())
-            .filter(|place| place.uses == tag.uses())?
-            .task
-            .as_ref()
+        self.places.get(tag.index()).filter(|place| place.uses == tag.uses())?.task.as_ref()
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, tag: TaskTag) -> Option<&mut Task> {
-        self.places
-            .get_mut(tag.index())
-            .filter(|place| place.uses == tag.uses())?
-            .task
-            .as_mut()
+        self.places.get_mut(tag.index()).filter(|place| place.uses == tag.uses())?.task.as_mut()
     }
 
     /// The task with this Initiator Task Tag.
@@ -259,13 +234,9 @@ impl Tasks {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TaskTag, &Task)> {
-        let alive = |(at, place): (usize, &'_ Place)| {
-            Some(TaskTag::new(at, place.uses)).filter(|_| place.task.is_some())
-        };
-        self.places
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, place)| Some((alive((at, place))?, place.task.as_ref()?)))
+        let alive =
+            |(at, place): (usize, &'_ Place)| Some(TaskTag::new(at, place.uses)).filter(|_| place.task.is_some());
+        self.places.iter().enumerate().filter_map(move |(at, place)| Some((alive((at, place))?, place.task.as_ref()?)))
     }
 }
 
@@ -298,24 +269,9 @@ mod tests {
         assert_eq!(second.index(), first.index(), "a warm place is used again");
         assert_ne!(second, first);
         assert_eq!(tasks.whose(first), Whose::Ended);
-        assert!(
-            tasks.remove(first).is_none()
-                && tasks.get(first).is_none()
-                && tasks.get_mut(first).is_none()
-        );
-        for garbage in [
-            0,
-            1,
-            0xffff_ffff,
-            0x00ff_ff00,
-            second.0 + (1 << PLACE_BITS),
-            u32::from(u8::MAX) | 1 << 8,
-        ] {
-            assert_eq!(
-                tasks.whose(TaskTag(garbage)),
-                Whose::Nobody,
-                "{garbage:08x}"
-            );
+        assert!(tasks.remove(first).is_none() && tasks.get(first).is_none() && tasks.get_mut(first).is_none());
+        for garbage in [0, 1, 0xffff_ffff, 0x00ff_ff00, second.0 + (1 << PLACE_BITS), u32::from(u8::MAX) | 1 << 8] {
+            assert_eq!(tasks.whose(TaskTag(garbage)), Whose::Nobody, "{garbage:08x}");
         }
     }
 
@@ -328,18 +284,13 @@ mod tests {
         let tag = tasks.insert(example(1));
         assert_eq!(tag.uses(), 1);
         assert_eq!(tasks.whose(old), Whose::Ended);
-        assert_ne!(
-            TaskTag::new(TASKS_MAX - 1, USE_MASK).to_wire(),
-            crate::wire::NO_TAG
-        );
+        assert_ne!(TaskTag::new(TASKS_MAX - 1, USE_MASK).to_wire(), crate::wire::NO_TAG);
     }
 
     #[test]
     fn all_places_can_be_taken_and_come_back() {
         let mut tasks = Tasks::new();
-        let tags: Vec<_> = (0..TASKS_MAX as u32)
-            .map(|itt| tasks.insert(example(itt)))
-            .collect();
+        let tags: Vec<_> = (0..TASKS_MAX as u32).map(|itt| tasks.insert(example(itt))).collect();
         assert_eq!((tasks.len(), tasks.iter().count()), (TASKS_MAX, TASKS_MAX));
         for (itt, &tag) in tags.iter().enumerate() {
             assert_eq!(tasks.find(itt as u32), Some(tag));
@@ -355,10 +306,7 @@ mod tests {
         let tags: Vec<_> = (0..IMMEDIATE_MAX as u32)
             .map(|itt| {
                 assert!(tasks.takes_immediate());
-                tasks.insert(Task {
-                    immediate: true,
-                    ..example(itt)
-                })
+                tasks.insert(Task { immediate: true, ..example(itt) })
             })
             .collect();
         assert!(!tasks.takes_immediate());

@@ -33,11 +33,7 @@ impl Window {
 
     /// Starts at the CmdSN of the leading login, with no room yet.
     pub(crate) fn new(first: Serial) -> Self {
-        Self {
-            expected: first,
-            highest: first.plus(u32::MAX),
-            skipped: 0,
-        }
+        Self { expected: first, highest: first.plus(u32::MAX), skipped: 0 }
     }
 
     /// ExpCmdSN.
@@ -104,10 +100,7 @@ mod tests {
 
     fn window(first: u32, free: u32) -> Window {
         let mut window = Window::new(Serial(first));
-        assert_eq!(
-            window.promise(free),
-            Serial(first.wrapping_add(free).wrapping_sub(1))
-        );
+        assert_eq!(window.promise(free), Serial(first.wrapping_add(free).wrapping_sub(1)));
         window
     }
 
@@ -147,10 +140,7 @@ mod tests {
     fn a_command_that_was_given_up_is_stepped_over_and_ignored_when_it_comes() {
         let mut window = window(10, 128);
         assert!(window.give_up(Serial(11), Serial(20)));
-        assert!(
-            window.give_up(Serial(137), Serial(138)),
-            "the last of the window"
-        );
+        assert!(window.give_up(Serial(137), Serial(138)), "the last of the window");
         assert_eq!(window.arrive(Serial(11)), Arrival::Outside);
         assert_eq!(window.arrive(Serial(10)), Arrival::InOrder);
         assert_eq!(window.expected(), Serial(12));
@@ -162,13 +152,7 @@ mod tests {
     fn only_commands_of_the_window_before_the_request_can_be_given_up() {
         let mut window = window(10, 4);
         assert!(!window.give_up(Serial(9), Serial(12)), "already received");
-        assert!(
-            !window.give_up(Serial(12), Serial(12)),
-            "not before the request"
-        );
-        assert!(
-            !window.give_up(Serial(14), Serial(20)),
-            "outside the window"
-        );
+        assert!(!window.give_up(Serial(12), Serial(12)), "not before the request");
+        assert!(!window.give_up(Serial(14), Serial(20)), "outside the window");
     }
 }

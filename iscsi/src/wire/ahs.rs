@@ -42,9 +42,7 @@ pub fn parse(mut ahs: &[u8]) -> Result<Segments<'_>, BadAhs> {
         let specific = rest.get(..len).ok_or(BadAhs)?;
         match kind & 0x3f {
             EXTENDED_CDB => {
-                let bytes = specific
-                    .get(1..)
-                    .filter(|bytes| !bytes.is_empty() && 16 + bytes.len() <= CDB_MAX);
+                let bytes = specific.get(1..).filter(|bytes| !bytes.is_empty() && 16 + bytes.len() <= CDB_MAX);
                 if found.cdb_rest.replace(bytes.ok_or(BadAhs)?).is_some() {
                     return Err(BadAhs);
                 }
@@ -53,11 +51,7 @@ pub fn parse(mut ahs: &[u8]) -> Result<Segments<'_>, BadAhs> {
                 let &[_, a, b, c, d] = specific else {
                     return Err(BadAhs);
                 };
-                if found
-                    .bidi_read
-                    .replace(u32::from_be_bytes([a, b, c, d]))
-                    .is_some()
-                {
+                if found.bidi_read.replace(u32::from_be_bytes([a, b, c, d])).is_some() {
                     return Err(BadAhs);
                 }
             }
@@ -73,11 +67,7 @@ pub fn parse(mut ahs: &[u8]) -> Result<Segments<'_>, BadAhs> {
 /// # Panics
 /// When the CDB would be longer than [`CDB_MAX`].
 pub fn extended_cdb(cdb_rest: &[u8]) -> Vec<u8> {
-    assert!(
-        16 + cdb_rest.len() <= CDB_MAX,
-        "a CDB of {} bytes does not exist",
-        16 + cdb_rest.len()
-    );
+    assert!(16 + cdb_rest.len() <= CDB_MAX, "a CDB of {} bytes does not exist", 16 + cdb_rest.len());
     let len = u16::try_from(cdb_rest.len() + 1).expect("the CDB is short");
     let mut ahs = Vec::with_capacity((4 + cdb_rest.len()).next_multiple_of(4));
     ahs.extend(len.to_be_bytes());
@@ -97,13 +87,7 @@ mod tests {
             let rest: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let ahs = extended_cdb(&rest);
             assert_eq!(ahs.len() % 4, 0);
-            assert_eq!(
-                parse(&ahs),
-                Ok(Segments {
-                    cdb_rest: Some(&rest),
-                    bidi_read: None
-                })
-            );
+            assert_eq!(parse(&ahs), Ok(Segments { cdb_rest: Some(&rest), bidi_read: None }));
         }
     }
 
@@ -130,12 +114,6 @@ mod tests {
     #[test]
     fn the_bidirectional_length_is_read_and_unknown_segments_are_skipped() {
         let ahs = [[0, 5, BIDI_READ_LENGTH, 0], [0, 1, 0, 0], [0, 1, 0x3f, 0]].concat();
-        assert_eq!(
-            parse(&ahs),
-            Ok(Segments {
-                cdb_rest: None,
-                bidi_read: Some(65536)
-            })
-        );
+        assert_eq!(parse(&ahs), Ok(Segments { cdb_rest: None, bidi_read: Some(65536) }));
     }
 }

@@ -42,8 +42,7 @@ impl Crc32c {
     /// Takes the next bytes in.
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
-        let mut digest =
-            Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(self.state));
+        let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(self.state));
         digest.update(bytes);
         self.state = digest.get_state() as u32;
     }

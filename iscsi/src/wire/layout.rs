@@ -46,10 +46,7 @@ big_endian!(u8, u16, u32);
 /// When `len` does not fit: a caller that built such a segment has a bug.
 #[inline(always)]
 pub(super) fn put_data_len(bhs: &mut Bhs, len: u32) {
-    assert!(
-        len <= super::DATA_SEGMENT_MAX,
-        "a data segment of {len} bytes has no encoding"
-    );
+    assert!(len <= super::DATA_SEGMENT_MAX, "a data segment of {len} bytes has no encoding");
     bhs[5..8].copy_from_slice(&len.to_be_bytes()[1..]);
 }
 

@@ -15,13 +15,9 @@ pub mod text;
 
 pub use digest::Digests;
 pub use pdu::{Assembler, BadPdu, Pdu};
-pub use requests::{
-    DataOut, LoginRequest, LogoutRequest, NopOut, ScsiCommand, SnackRequest, TaskRequest,
-    TextRequest,
-};
+pub use requests::{DataOut, LoginRequest, LogoutRequest, NopOut, ScsiCommand, SnackRequest, TaskRequest, TextRequest};
 pub use responses::{
-    AsyncMessage, DataIn, LoginResponse, LogoutResponse, NopIn, R2t, Reject, ScsiResponse,
-    TaskResponse, TextResponse,
+    AsyncMessage, DataIn, LoginResponse, LogoutResponse, NopIn, R2t, Reject, ScsiResponse, TaskResponse, TextResponse,
 };
 
 /// Bytes of a Basic Header Segment.

@@ -40,16 +40,8 @@ pub struct Pdu<'a> {
 /// # Panics
 /// When the header's lengths do not tell the lengths of `ahs` and `data`.
 pub fn append(out: &mut Vec<u8>, bhs: &Bhs, ahs: &[u8], data: &[u8], digests: Digests) {
-    assert_eq!(
-        ahs_len(bhs),
-        ahs.len(),
-        "TotalAHSLength and the segments differ"
-    );
-    assert_eq!(
-        data_len(bhs) as usize,
-        data.len(),
-        "DataSegmentLength and the data differ"
-    );
+    assert_eq!(ahs_len(bhs), ahs.len(), "TotalAHSLength and the segments differ");
+    assert_eq!(data_len(bhs) as usize, data.len(), "DataSegmentLength and the data differ");
     let header = out.len();
     out.extend_from_slice(bhs);
     out.extend_from_slice(ahs);
@@ -78,12 +70,7 @@ pub struct Assembler {
 impl Assembler {
     /// `data_max`: the longest data segment, in bytes, that is taken.
     pub fn new(data_max: u32) -> Self {
-        Self {
-            buffer: Vec::with_capacity(BHS_LEN),
-            whole: false,
-            digests: Digests::default(),
-            data_max,
-        }
+        Self { buffer: Vec::with_capacity(BHS_LEN), whole: false, digests: Digests::default(), data_max }
     }
 
     /// Changes digests and limit from the next PDU on.
@@ -154,35 +141,21 @@ impl Assembler {
         if self.buffer.len() == data {
             let header = BHS_LEN + ahs_len(bhs);
             if self.digests.header
-                && self.buffer[header..data]
-                    != digest::to_wire(digest::crc32c(&self.buffer[..header]))
+                && self.buffer[header..data] != digest::to_wire(digest::crc32c(&self.buffer[..header]))
             {
                 return Err(BadPdu::HeaderDigest);
             }
             if len > self.data_max {
-                return Err(BadPdu::TooLong {
-                    len,
-                    max: self.data_max,
-                });
+                return Err(BadPdu::TooLong { len, max: self.data_max });
             }
         }
-        let trailer = if self.digests.data && len > 0 {
-            digest::DIGEST_LEN
-        } else {
-            0
-        };
+        let trailer = if self.digests.data && len > 0 { digest::DIGEST_LEN } else { 0 };
         Ok(data + len as usize + padding(len as usize) + trailer)
     }
 
     /// Where the data segment starts.
     fn data_at(&self, bhs: &Bhs) -> usize {
-        BHS_LEN
-            + ahs_len(bhs)
-            + if self.digests.header {
-                digest::DIGEST_LEN
-            } else {
-                0
-            }
+        BHS_LEN + ahs_len(bhs) + if self.digests.header { digest::DIGEST_LEN } else { 0 }
     }
 
     fn check_data(&self) -> Result<(), BadPdu> {
@@ -191,13 +164,8 @@ impl Assembler {
         if !self.digests.data || self.buffer.len() == data {
             return Ok(());
         }
-        let (segment, crc) =
-            self.buffer[data..].split_at(self.buffer.len() - data - digest::DIGEST_LEN);
-        if digest::to_wire(digest::crc32c(segment)) == crc {
-            Ok(())
-        } else {
-            Err(BadPdu::DataDigest)
-        }
+        let (segment, crc) = self.buffer[data..].split_at(self.buffer.len() - data - digest::DIGEST_LEN);
+        if digest::to_wire(digest::crc32c(segment)) == crc { Ok(()) } else { Err(BadPdu::DataDigest) }
     }
 }
 
@@ -206,20 +174,11 @@ mod tests {
     use super::*;
     use crate::wire::{TextRequest, ahs};
 
-    const ALL: Digests = Digests {
-        header: true,
-        data: true,
-    };
+    const ALL: Digests = Digests { header: true, data: true };
 
     fn pdu(digests: Digests, data: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        let bhs = TextRequest {
-            fin: true,
-            itt: 5,
-            data_len: data.len() as u32,
-            ..Default::default()
-        }
-        .encode();
+        let bhs = TextRequest { fin: true, itt: 5, data_len: data.len() as u32, ..Default::default() }.encode();
         append(&mut out, &bhs, &[], data, digests);
         out
     }
@@ -232,14 +191,7 @@ mod tests {
 
     #[test]
     fn a_pdu_is_whole_at_its_last_byte_however_it_is_cut() {
-        for digests in [
-            Digests::default(),
-            Digests {
-                header: true,
-                data: false,
-            },
-            ALL,
-        ] {
+        for digests in [Digests::default(), Digests { header: true, data: false }, ALL] {
             for data in [&b""[..], b"a", b"abc", b"abcd", b"abcde"] {
                 let bytes = [pdu(digests, data), pdu(digests, b"next")].concat();
                 let end = pdu(digests, data).len();
@@ -281,15 +233,7 @@ mod tests {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
             let found = assembler(ALL).feed(&bad).unwrap_err();
-            assert_eq!(
-                found,
-                if at < 52 {
-                    BadPdu::HeaderDigest
-                } else {
-                    BadPdu::DataDigest
-                },
-                "byte {at}"
-            );
+            assert_eq!(found, if at < 52 { BadPdu::HeaderDigest } else { BadPdu::DataDigest }, "byte {at}");
         }
     }
 
@@ -298,9 +242,6 @@ mod tests {
         let bytes = pdu(Digests::default(), &[0; 100]);
         assert_eq!(assembler(Digests::default()).feed(&bytes), Ok(bytes.len()));
         let bytes = pdu(Digests::default(), &[0; 101]);
-        assert_eq!(
-            assembler(Digests::default()).feed(&bytes),
-            Err(BadPdu::TooLong { len: 101, max: 100 })
-        );
+        assert_eq!(assembler(Digests::default()).feed(&bytes), Err(BadPdu::TooLong { len: 101, max: 100 }));
     }
 }

@@ -258,15 +258,8 @@ mod tests {
 
     #[test]
     fn login_stages_sit_in_the_low_nibble_of_byte_1() {
-        let login = LoginRequest {
-            immediate: true,
-            transit: true,
-            csg: 1,
-            nsg: 3,
-            tsih: 7,
-            cid: 5,
-            ..Default::default()
-        };
+        let login =
+            LoginRequest { immediate: true, transit: true, csg: 1, nsg: 3, tsih: 7, cid: 5, ..Default::default() };
         let bhs = login.encode();
         assert_eq!(bhs[..2], [0x43, 0x87]);
         assert_eq!((bhs[15], bhs[21]), (7, 5));
@@ -275,15 +268,7 @@ mod tests {
 
     #[test]
     fn reserved_bits_are_ignored_when_read() {
-        let clean = DataOut {
-            fin: true,
-            itt: 1,
-            ttt: 2,
-            data_sn: 3,
-            offset: 4,
-            data_len: 5,
-            ..Default::default()
-        };
+        let clean = DataOut { fin: true, itt: 1, ttt: 2, data_sn: 3, offset: 4, data_len: 5, ..Default::default() };
         let mut bhs = clean.encode();
         bhs[1] |= 0x7f;
         bhs[2] = 0xff;

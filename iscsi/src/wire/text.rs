@@ -38,17 +38,11 @@ pub enum BadText {
 pub fn parse(text: &[u8]) -> Result<Vec<(&str, &str)>, BadText> {
     let mut pairs = Vec::new();
     // A last pair without its NUL is taken: the end of the data segment ends it too.
-    for pair in text
-        .split(|&byte| byte == 0)
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in text.split(|&byte| byte == 0).filter(|pair| !pair.is_empty()) {
         if pairs.len() == PAIRS_MAX {
             return Err(BadText::TooMany);
         }
-        let at = pair
-            .iter()
-            .position(|&byte| byte == b'=')
-            .ok_or(BadText::Key)?;
+        let at = pair.iter().position(|&byte| byte == b'=').ok_or(BadText::Key)?;
         pairs.push((key(&pair[..at])?, value(&pair[at + 1..])?));
     }
     Ok(pairs)
@@ -64,18 +58,13 @@ pub fn push(text: &mut Vec<u8>, key: &str, value: &str) {
 
 /// A numerical value, decimal or `0x` hexadecimal (RFC 7143 §6.1).
 pub fn number(value: &str) -> Option<u32> {
-    let (digits, radix) = match value
-        .strip_prefix("0x")
-        .or_else(|| value.strip_prefix("0X"))
-    {
+    let (digits, radix) = match value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
         None => (value, 10),
     };
     // `from_str_radix` would take a sign.
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    plain
-        .then(|| u32::from_str_radix(digits, radix).ok())
-        .flatten()
+    plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
 }
 
 /// A binary value, `0x` hexadecimal or `0b` base64 (RFC 7143 §6.1); at most [`BINARY_MAX`] bytes.
@@ -168,14 +157,7 @@ mod tests {
     #[test]
     fn pairs_come_in_order_and_the_last_nul_may_be_missing() {
         let pairs = parse(b"InitiatorName=iqn.a\0\0SessionType=Normal\0Empty=").unwrap();
-        assert_eq!(
-            pairs,
-            [
-                ("InitiatorName", "iqn.a"),
-                ("SessionType", "Normal"),
-                ("Empty", "")
-            ]
-        );
+        assert_eq!(pairs, [("InitiatorName", "iqn.a"), ("SessionType", "Normal"), ("Empty", "")]);
         assert_eq!(parse(b"A=b=c\0").unwrap(), [("A", "b=c")]);
     }
 
@@ -220,9 +202,7 @@ mod tests {
         assert_eq!(binary("0bTWE=").unwrap(), b"Ma");
         assert_eq!(binary("0BTQ==").unwrap(), b"M");
         assert_eq!(binary("0bTWE").unwrap(), b"Ma");
-        for bad in [
-            "", "0x", "0b", "12", "0xzz", "0bT", "0bT===", "0bTWE=x", "0b*bcd", "0bTWFu=",
-        ] {
+        for bad in ["", "0x", "0b", "12", "0xzz", "0bT", "0bT===", "0bTWE=x", "0b*bcd", "0bTWFu="] {
             assert_eq!(binary(bad), None, "{bad:?}");
         }
     }
