@@ -39,6 +39,29 @@ fn job(guest: &Guest, script: &str, served: &Served) -> Job {
 }
 
 #[test]
+fn a_guest_brings_back_exit_code_and_output_and_reaches_the_host() {
+    let Some(guest) = require(Guest::find()) else { return };
+    let finished = self_check(&guest, "exit").run();
+    assert_eq!(finished.ending, Ending::Exit(42), "{}", finished.output);
+    assert!(finished.output.contains("said: it's $(nothing)\n"), "{}", finished.output);
+}
+
+#[test]
+fn a_guest_whose_job_hangs_ends_at_the_limit() {
+    let Some(guest) = require(Guest::find()) else { return };
+    let finished = self_check(&guest, "sleep").limit(Duration::from_secs(5)).run();
+    assert_eq!(finished.ending, Ending::Exit(124), "{}", finished.output);
+    assert!(finished.took < Duration::from_secs(90), "{:?}", finished.took);
+}
+
+/// A job that needs no target.
+fn self_check(guest: &Guest, then: &str) -> Job {
+    let job = guest.job("self.sh").set("SAYING", "it's $(nothing)").set("THEN", then);
+    let job = job.set("PORT", 9).set("TARGET", "none").set("LUN", 0);
+    job.allow("greet", || Ok("hello".to_owned()))
+}
+
+#[test]
 fn a_file_system_lives_on_a_file_lun() {
     let Some(guest) = require(Guest::find()) else {
         return;
