@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrite_api::{BackendSpec, IdentitySpec, InquiryText, Iqn, LunSpec, Refusal, codes};
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
-use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Naa, Provisioning, Rotation, UnmapLimits};
+use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
 /// A logical unit of a target. Immutable: a resize makes another with the same `id`, disk and book.
 pub struct Lun {

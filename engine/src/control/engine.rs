@@ -240,11 +240,11 @@ impl Inner {
         self.acceptor.stop();
         self.registry.stop();
         let until = Instant::now() + grace;
-        let drained = self.registry.everywhere(|hold| Letter::Drain { until, hold });
-        drained.wait(grace);
-        let sessions_closed = self.roster.len();
-        // What is left is closed now by its shard; its jobs come home before the flush is asked for.
-        drained.wait(STOP_SLACK);
+        let closed = Arc::new(AtomicUsize::new(0));
+        let counter = &closed;
+        let drained = self.registry.everywhere(|hold| Letter::Drain { until, closed: counter.clone(), hold });
+        // What is left after the grace is closed by its shard; its jobs come home before the flush.
+        drained.wait(grace + STOP_SLACK);
         let failed = Arc::new(AtomicUsize::new(0));
         let counter = failed.clone();
         let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold });
@@ -263,7 +263,7 @@ impl Inner {
                 let _ = thread.join();
             }
         }
-        ShutdownReport { sessions_closed, flushes_failed }
+        ShutdownReport { sessions_closed: closed.load(Ordering::Acquire), flushes_failed }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -33,11 +34,11 @@ pub(crate) enum Letter<S> {
     EndTarget { target: u64, by: u64 },
     /// Tell about the sessions.
     Report { to: Sender<Vec<SessionReport>> },
-    /// Ask initiators to log out, refuse logins; at `until` close what is left.
-    Drain { until: Instant, hold: Hold },
+    /// Ask initiators to log out, refuse logins; at `until` close what is left, counting sessions in `closed`.
+    Drain { until: Instant, closed: Arc<AtomicUsize>, hold: Hold },
     /// Flush every disk of the catalog; `hold` is let go when all are on stable storage, failures are
     /// counted in `failed`.
-    Flush { failed: Arc<std::sync::atomic::AtomicUsize>, hold: Hold },
+    Flush { failed: Arc<AtomicUsize>, hold: Hold },
     /// Close everything and end the thread.
     Stop,
 }
@@ -55,18 +56,18 @@ pub(crate) struct Arrival<S> {
 
 /// One connection in a shard's load; dropped with the connection.
 #[derive(Debug)]
-pub(crate) struct Load(Arc<std::sync::atomic::AtomicUsize>);
+pub(crate) struct Load(Arc<AtomicUsize>);
 
 impl Load {
-    pub(crate) fn count(of: &Arc<std::sync::atomic::AtomicUsize>) -> Self {
-        of.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    pub(crate) fn count(of: &Arc<AtomicUsize>) -> Self {
+        of.fetch_add(1, Ordering::Relaxed);
         Self(of.clone())
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -30,7 +30,7 @@ use slab::Slab;
 use crate::catalog::Catalog;
 use crate::io::{Inbox, Io, Readiness};
 use crate::roster::Roster;
-use letters::{Hold, Letter};
+use letters::Letter;
 use link::{Body, Link, Phase};
 use manage::Pending;
 pub use report::SessionReport;
@@ -103,7 +103,7 @@ pub(crate) struct Shard<I: Io> {
     /// When idle buffers are given back.
     trim_at: Option<Instant>,
     /// Logins are refused; what is left is closed then.
-    draining: Option<(Instant, Vec<Hold>)>,
+    draining: Option<turn::Draining>,
     stopping: bool,
 }
 

@@ -136,9 +136,10 @@ impl Member {
     }
 
     /// The unit attention that the next command to `number` would meet.
-    pub(crate) fn first_attention(&self, number: u16) -> Option<Sense> {
+    pub(crate) fn first_attention(&mut self, number: u16) -> Option<Sense> {
         let at = position(&self.units, number)?;
-        self.units[at].nexus.attentions().first().map(|attention| attention.sense())
+        let link = &mut self.units[at];
+        link.lun.unit.attentions(&mut link.nexus).first().map(|attention| attention.sense())
     }
 
     pub(crate) fn block_size(&self, number: u16) -> u32 {

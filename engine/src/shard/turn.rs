@@ -1,7 +1,7 @@
 //! The loop of a shard: one turn after the other until it is told to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use ferrite_backends::{Job, Op};
@@ -66,7 +66,7 @@ impl<I: Io> Shard<I> {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        let drain = self.draining.as_ref().map(|(until, _)| *until);
+        let drain = self.draining.as_ref().map(|draining| draining.until);
         [self.next_deadline, self.trim_at, drain].into_iter().flatten().min()
     }
 
@@ -103,7 +103,7 @@ impl<I: Io> Shard<I> {
             Letter::EndTarget { target, by } => self.end_target(target, by, now),
             // Whoever asked may have stopped waiting.
             Letter::Report { to } => drop(to.send(self.report(now))),
-            Letter::Drain { until, hold } => self.drain(until, hold),
+            Letter::Drain { until, closed, hold } => self.drain(Draining { until, closed, _hold: hold }),
             Letter::Flush { failed, hold } => self.flush_all(&failed, &hold),
             Letter::Stop => self.stopping = true,
         }
@@ -170,23 +170,27 @@ impl<I: Io> Shard<I> {
     }
 
     /// Asks every initiator to log out; whoever is still there at `until` is closed.
-    fn drain(&mut self, until: Instant, hold: Hold) {
-        self.draining.get_or_insert((until, Vec::new())).1.push(hold);
+    fn drain(&mut self, draining: Draining) {
         for (link, _) in self.links.iter() {
             self.dirty.push(link);
         }
-        self.ask_for_logout(until.saturating_duration_since(self.io.now()));
+        self.ask_for_logout(draining.until.saturating_duration_since(self.io.now()));
+        self.draining = Some(draining);
     }
 
     fn drain_or_trim(&mut self, now: Instant) {
-        if let Some(until) = self.draining.as_ref().map(|(until, _)| *until) {
-            if until <= now {
+        if let Some(draining) = self.draining.take() {
+            let late = draining.until <= now;
+            if late {
                 for link in self.links.iter().map(|(key, _)| key).collect::<Vec<_>>() {
+                    let open =
+                        matches!(self.links[link].phase, Phase::Full { .. }) && self.links[link].closing.is_none();
+                    draining.closed.fetch_add(usize::from(open), Ordering::Relaxed);
                     self.close_link(link, "the initiator did not log out in time");
                 }
             }
-            if until <= now || (self.links.is_empty() && self.members.is_empty()) {
-                self.draining = None;
+            if !late && !(self.links.is_empty() && self.members.is_empty()) {
+                self.draining = Some(draining);
             }
         }
         if self.tasks.len() > 0 || self.pool.usage().mapped == 0 {
@@ -209,6 +213,13 @@ impl<I: Io> Shard<I> {
             lun.disk.submit(Job::new(Op::Flush, None, token, self.home.clone()), self.io.disks());
         }
     }
+}
+
+/// The target goes away: what it waits for, and until when.
+pub(super) struct Draining {
+    until: Instant,
+    closed: Arc<AtomicUsize>,
+    _hold: Hold,
 }
 
 /// A flush that belongs to no command.

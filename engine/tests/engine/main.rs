@@ -1,0 +1,6 @@
+//! A running engine, asked over TCP by an initiator and in process by an operator.
+
+mod changing;
+mod common;
+mod managing;
+mod serving;
