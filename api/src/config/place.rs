@@ -46,6 +46,11 @@ impl<'t> Source<'t> {
         Source { origin, text, lines, has_long_strings }
     }
 
+    /// Bytes of text.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The place where `span` (bytes of the text) begins.
     pub(crate) fn place(&self, span: &Range<usize>) -> Place {
         let start = self.char_start(span.start);

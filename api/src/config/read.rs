@@ -8,6 +8,9 @@ use crate::names::quoted;
 use crate::{Config, Refusal, Schema, codes};
 use serde::Deserialize;
 
+/// How much text is gone through again and again after errors, at most, in all turns together.
+const REREAD_BYTES_MAX: usize = 64 << 20;
+
 /// The text is not TOML.
 pub(crate) fn syntax_error(error: &toml::de::Error, source: &Source<'_>) -> Diagnostic {
     let what = error.message().lines().next().unwrap_or("this is not TOML").to_owned();
@@ -21,8 +24,10 @@ pub(crate) fn config(tree: &Tree<'_>, source: &Source<'_>) -> Result<Config, Vec
     let mut rest = tree.copy();
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut removed: Vec<Path> = Vec::new();
-    // Each turn removes a value or ends, and a turn that says nothing follows one that did.
-    for _ in 0..2 * REPORTED_MAX {
+    // Each turn removes a value or ends, and a turn that says nothing follows one that did. Of a huge file
+    // fewer errors are looked for, so that no file keeps the reader busy for minutes.
+    let turns = (REREAD_BYTES_MAX / source.len().max(1)).clamp(2, 2 * REPORTED_MAX);
+    for _ in 0..turns {
         let error = match Config::deserialize(rest.deserializer()) {
             Ok(config) if found.is_empty() => return Ok(config),
             Ok(_) => break,

@@ -81,7 +81,7 @@ impl Findings<'_> {
         self.count(&global.key("portals"), config.global.portals.len(), GlobalSpec::PORTALS_MAX, "portals");
         let accounts = config.global.discovery_auth.len();
         self.count(&global.key("discovery_auth"), accounts, TargetSpec::ACCOUNTS_MAX, "accounts");
-        for (name, target) in &config.targets {
+        for (name, target) in config.targets.iter().take(Config::TARGETS_MAX) {
             let at = self.tree.target(name);
             self.count(&at.key("allow"), target.allow.len(), TargetSpec::RULES_MAX, "rules");
             self.count(&at.key("chap"), target.chap.len(), TargetSpec::ACCOUNTS_MAX, "accounts");

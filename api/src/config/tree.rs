@@ -3,6 +3,8 @@
 use crate::names::quoted;
 use crate::{ChapSpec, TargetName};
 use serde::Deserialize;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -20,28 +22,32 @@ pub(crate) enum Step {
 pub(crate) struct Path(pub(crate) Vec<Step>);
 
 /// A parsed file.
-pub(crate) struct Tree<'t>(Spanned<DeValue<'t>>);
+pub(crate) struct Tree<'t> {
+    root: Spanned<DeValue<'t>>,
+    /// How the file spells each target, filled when it is first asked for.
+    spellings: OnceCell<HashMap<TargetName, String>>,
+}
 
 impl<'t> Tree<'t> {
     /// Parses TOML. Nesting is limited by the parser.
     pub(crate) fn parse(text: &'t str) -> Result<Self, toml::de::Error> {
         let table = DeTable::parse(text)?;
         let span = table.span();
-        Ok(Tree(Spanned::new(span, DeValue::Table(table.into_inner()))))
+        Ok(Tree { root: Spanned::new(span, DeValue::Table(table.into_inner())), spellings: OnceCell::new() })
     }
 
     pub(crate) fn copy(&self) -> Self {
-        Tree(self.0.clone())
+        Tree { root: self.root.clone(), spellings: OnceCell::new() }
     }
 
     pub(crate) fn deserializer(&self) -> ValueDeserializer<'t> {
-        self.0.clone().into()
+        self.root.clone().into()
     }
 
     /// The deepest value, or the deepest key, that has exactly this span.
     pub(crate) fn locate(&self, span: &Range<usize>) -> Option<Path> {
         let mut path = Vec::new();
-        locate(&self.0, span, &mut path).then(|| {
+        locate(&self.root, span, &mut path).then(|| {
             path.reverse();
             Path(path)
         })
@@ -49,13 +55,13 @@ impl<'t> Tree<'t> {
 
     /// Where the value at `path` stands.
     pub(crate) fn value_span(&self, path: &Path) -> Option<Range<usize>> {
-        path.0.iter().try_fold(&self.0, |node, step| child(node, step)).map(Spanned::span)
+        path.0.iter().try_fold(&self.root, |node, step| child(node, step)).map(Spanned::span)
     }
 
     /// Where the last key of `path` stands; for an element of a list, the element.
     pub(crate) fn key_span(&self, path: &Path) -> Option<Range<usize>> {
         let (last, parents) = path.0.split_last()?;
-        let parent = parents.iter().try_fold(&self.0, |node, step| child(node, step))?;
+        let parent = parents.iter().try_fold(&self.root, |node, step| child(node, step))?;
         match (last, parent.get_ref()) {
             (Step::Key(key), DeValue::Table(table)) => table.get_key_value(key.as_str()).map(|(k, _)| k.span()),
             _ => child(parent, last).map(Spanned::span),
@@ -64,7 +70,7 @@ impl<'t> Tree<'t> {
 
     /// Where `path` is best pointed at: the value if it stands on one line with its key, else the key.
     pub(crate) fn span(&self, path: &Path) -> Option<Range<usize>> {
-        let mut node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
+        let mut node = path.0.iter().try_fold(&self.root, |node, step| child(node, step))?;
         while let DeValue::Array(list) = node.get_ref() {
             match list.iter().next() {
                 Some(first) => node = first,
@@ -84,7 +90,7 @@ impl<'t> Tree<'t> {
 
     /// The keys of the table at `path`.
     pub(crate) fn keys(&self, path: &Path) -> Vec<&str> {
-        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step));
+        let node = path.0.iter().try_fold(&self.root, |node, step| child(node, step));
         match node.map(Spanned::get_ref) {
             Some(DeValue::Table(table)) => table.keys().map(|key| key.get_ref().as_ref()).collect(),
             _ => Vec::new(),
@@ -94,18 +100,17 @@ impl<'t> Tree<'t> {
     /// The path of a target, its key spelled as in the file.
     pub(crate) fn target(&self, name: &TargetName) -> Path {
         let targets = Path::of(&["targets"]);
-        let exact = targets.key(name);
-        if self.has(&exact) {
-            return exact;
-        }
-        let spelled = self.keys(&targets).into_iter().find(|key| TargetName::parse(key).as_ref() == Ok(name));
-        spelled.map_or(exact, |key| targets.key(key))
+        let spelled = self.spellings.get_or_init(|| {
+            let keys = self.keys(&targets);
+            keys.iter().filter_map(|key| Some((TargetName::parse(key).ok()?, (*key).to_owned()))).collect()
+        });
+        targets.key(spelled.get(name).map_or(name.as_str(), String::as_str))
     }
 
     /// Which element of the list at `path` is the one that `what` is said about: the text it begins with,
     /// or the account that cannot be read. None if there is no list.
     pub(crate) fn wrong_element(&self, path: &Path, what: &str) -> Option<usize> {
-        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
+        let node = path.0.iter().try_fold(&self.root, |node, step| child(node, step))?;
         let DeValue::Array(list) = node.get_ref() else {
             return None;
         };
@@ -117,7 +122,7 @@ impl<'t> Tree<'t> {
 
     /// The integer at `path`, as it is written.
     pub(crate) fn integer(&self, path: &Path) -> Option<&str> {
-        let node = path.0.iter().try_fold(&self.0, |node, step| child(node, step))?;
+        let node = path.0.iter().try_fold(&self.root, |node, step| child(node, step))?;
         node.get_ref().as_integer().map(|integer| integer.as_str())
     }
 
@@ -127,7 +132,7 @@ impl<'t> Tree<'t> {
         let Some((Step::Key(last), parents)) = path.0[..keys].split_last() else {
             return false;
         };
-        let parent = parents.iter().try_fold(&mut self.0, |node, step| child_mut(node, step));
+        let parent = parents.iter().try_fold(&mut self.root, |node, step| child_mut(node, step));
         match parent.map(Spanned::get_mut) {
             Some(DeValue::Table(table)) => table.remove(last.as_str()).is_some(),
             _ => false,
