@@ -79,12 +79,7 @@ impl Agreed {
     /// [`Error::Protocol`] where the value is not one that our proposal allows.
     pub(crate) fn take(&mut self, keys: &Keys, key: &str, value: &str) -> Result<(), Error> {
         let answer = Answer { key, value };
-        if answer.declines()
-            && keys
-                .proposal(false)
-                .iter()
-                .any(|(proposed, _)| *proposed == key)
-        {
+        if answer.declines() && keys.proposal(false).iter().any(|(proposed, _)| *proposed == key) {
             return Err(answer.wrong("declined a key that every implementation must know"));
         }
         match key {
@@ -93,31 +88,15 @@ impl Agreed {
             "MaxConnections" => self.max_connections = answer.at_most(1, keys.max_connections)?,
             "InitialR2T" => self.initial_r2t = answer.or(keys.initial_r2t)?,
             "ImmediateData" => self.immediate_data = answer.and(keys.immediate_data)?,
-            "MaxRecvDataSegmentLength" => {
-                self.max_send_data_segment_length = answer.at_most(512, (1 << 24) - 1)?
-            }
-            "MaxBurstLength" => {
-                self.max_burst_length = answer.at_most(512, keys.max_burst_length)?
-            }
-            "FirstBurstLength" => {
-                self.first_burst_length = answer.at_most(512, keys.first_burst_length)?
-            }
-            "DefaultTime2Wait" => {
-                self.default_time2wait = answer.between(keys.default_time2wait, 3600)?
-            }
-            "DefaultTime2Retain" => {
-                self.default_time2retain = answer.at_most(0, keys.default_time2retain)?
-            }
-            "MaxOutstandingR2T" => {
-                self.max_outstanding_r2t = answer.at_most(1, keys.max_outstanding_r2t)?
-            }
+            "MaxRecvDataSegmentLength" => self.max_send_data_segment_length = answer.at_most(512, (1 << 24) - 1)?,
+            "MaxBurstLength" => self.max_burst_length = answer.at_most(512, keys.max_burst_length)?,
+            "FirstBurstLength" => self.first_burst_length = answer.at_most(512, keys.first_burst_length)?,
+            "DefaultTime2Wait" => self.default_time2wait = answer.between(keys.default_time2wait, 3600)?,
+            "DefaultTime2Retain" => self.default_time2retain = answer.at_most(0, keys.default_time2retain)?,
+            "MaxOutstandingR2T" => self.max_outstanding_r2t = answer.at_most(1, keys.max_outstanding_r2t)?,
             "DataPDUInOrder" => self.data_pdu_in_order = answer.or(keys.data_pdu_in_order)?,
-            "DataSequenceInOrder" => {
-                self.data_sequence_in_order = answer.or(keys.data_sequence_in_order)?
-            }
-            "ErrorRecoveryLevel" => {
-                self.error_recovery_level = answer.at_most(0, keys.error_recovery_level)?
-            }
+            "DataSequenceInOrder" => self.data_sequence_in_order = answer.or(keys.data_sequence_in_order)?,
+            "ErrorRecoveryLevel" => self.error_recovery_level = answer.at_most(0, keys.error_recovery_level)?,
             "TargetPortalGroupTag" => self.portal_group = Some(answer.between(0, 65_535)? as u16),
             "TargetAlias" => self.target_alias = Some(value.to_owned()),
             _ => self.other.push((key.to_owned(), value.to_owned())),
@@ -138,19 +117,12 @@ impl<'a> Answer<'a> {
     }
 
     fn wrong(&self, why: &str) -> Error {
-        Error::protocol(
-            "RFC 7143 §6.2",
-            format!("{}={}: the target {why}", self.key, self.value),
-        )
+        Error::protocol("RFC 7143 §6.2", format!("{}={}: the target {why}", self.key, self.value))
     }
 
     /// One entry of the list we offered (RFC 7143 §6.2.1).
     fn choice(&self, offered: &[&'static str]) -> Result<&'a str, Error> {
-        if offered.contains(&self.value) {
-            Ok(self.value)
-        } else {
-            Err(self.wrong("chose what was not offered"))
-        }
+        if offered.contains(&self.value) { Ok(self.value) } else { Err(self.wrong("chose what was not offered")) }
     }
 
     /// A number whose result function is the minimum (RFC 7143 §6.2.2): never above our proposal.
@@ -197,26 +169,15 @@ mod tests {
     use super::*;
 
     fn take(key: &str, value: &str) -> Result<Agreed, Error> {
-        let keys = Keys {
-            max_burst_length: 65_536,
-            initial_r2t: true,
-            immediate_data: false,
-            ..Keys::default()
-        };
+        let keys = Keys { max_burst_length: 65_536, initial_r2t: true, immediate_data: false, ..Keys::default() };
         let mut agreed = Agreed::new(&keys);
         agreed.take(&keys, key, value).map(|()| agreed)
     }
 
     #[test]
     fn a_minimum_may_be_lowered_and_not_raised() {
-        assert_eq!(
-            take("MaxBurstLength", "65536").unwrap().max_burst_length,
-            65_536
-        );
-        assert_eq!(
-            take("MaxBurstLength", "0x200").unwrap().max_burst_length,
-            512
-        );
+        assert_eq!(take("MaxBurstLength", "65536").unwrap().max_burst_length, 65_536);
+        assert_eq!(take("MaxBurstLength", "0x200").unwrap().max_burst_length, 512);
         for value in ["65537", "511", "-1", "", "many", "4294967296"] {
             assert!(take("MaxBurstLength", value).is_err(), "{value}");
         }
@@ -241,19 +202,13 @@ mod tests {
     fn a_standard_key_may_not_be_declined_and_a_vendor_key_may() {
         assert!(take("MaxBurstLength", "NotUnderstood").is_err());
         let agreed = take("X-com.example.key", "NotUnderstood").unwrap();
-        assert_eq!(
-            agreed.other,
-            [("X-com.example.key".to_owned(), "NotUnderstood".to_owned())]
-        );
+        assert_eq!(agreed.other, [("X-com.example.key".to_owned(), "NotUnderstood".to_owned())]);
     }
 
     #[test]
     fn a_key_nobody_negotiated_keeps_the_default_of_the_standard() {
         let agreed = Agreed::new(&Keys::default());
-        assert_eq!(
-            (agreed.max_burst_length, agreed.first_burst_length),
-            (262_144, 65_536)
-        );
+        assert_eq!((agreed.max_burst_length, agreed.first_burst_length), (262_144, 65_536));
         assert!(agreed.initial_r2t && agreed.immediate_data && !agreed.header_digest);
     }
 }

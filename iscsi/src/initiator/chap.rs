@@ -23,29 +23,18 @@ pub enum ChapAlgorithm {
 
 impl ChapAlgorithm {
     /// All of them, strongest first, as an initiator would offer them.
-    pub const ALL: [ChapAlgorithm; 4] = [
-        ChapAlgorithm::Sha3,
-        ChapAlgorithm::Sha256,
-        ChapAlgorithm::Sha1,
-        ChapAlgorithm::Md5,
-    ];
+    pub const ALL: [ChapAlgorithm; 4] =
+        [ChapAlgorithm::Sha3, ChapAlgorithm::Sha256, ChapAlgorithm::Sha1, ChapAlgorithm::Md5];
 
     /// The algorithm with this number.
     pub fn from_number(number: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| (*algorithm as u8).to_string() == number)
+        Self::ALL.into_iter().find(|algorithm| (*algorithm as u8).to_string() == number)
     }
 
     /// `hash(identifier, secret, challenge)` of RFC 1994 §4.1.
     pub fn response(self, identifier: u8, secret: &[u8], challenge: &[u8]) -> Vec<u8> {
         fn hash<D: md5::Digest>(identifier: u8, secret: &[u8], challenge: &[u8]) -> Vec<u8> {
-            D::new()
-                .chain_update([identifier])
-                .chain_update(secret)
-                .chain_update(challenge)
-                .finalize()
-                .to_vec()
+            D::new().chain_update([identifier]).chain_update(secret).chain_update(challenge).finalize().to_vec()
         }
         match self {
             ChapAlgorithm::Md5 => hash::<md5::Md5>(identifier, secret, challenge),
@@ -67,10 +56,7 @@ pub struct Credentials {
 impl Credentials {
     /// A name with its secret.
     pub fn new(name: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
-        Credentials {
-            name: name.into(),
-            secret: Zeroizing::new(secret.as_ref().to_vec()),
-        }
+        Credentials { name: name.into(), secret: Zeroizing::new(secret.as_ref().to_vec()) }
     }
 
     /// What this side answers to a challenge.
@@ -81,10 +67,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("name", &self.name)
-            .field("secret", &"(not shown)")
-            .finish()
+        f.debug_struct("Credentials").field("name", &self.name).field("secret", &"(not shown)").finish()
     }
 }
 
@@ -102,21 +85,13 @@ pub struct Chap {
 impl Chap {
     /// One-way CHAP that offers every algorithm.
     pub fn one_way(name: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
-        Chap {
-            credentials: Credentials::new(name, secret),
-            algorithms: ChapAlgorithm::ALL.to_vec(),
-            mutual: None,
-        }
+        Chap { credentials: Credentials::new(name, secret), algorithms: ChapAlgorithm::ALL.to_vec(), mutual: None }
     }
 
     /// Asks the target to prove itself too. The challenge comes from the caller, who has the randomness.
     #[must_use]
     pub fn and_back(mut self, target: Credentials, identifier: u8, challenge: Vec<u8>) -> Self {
-        self.mutual = Some(MutualChap {
-            target,
-            identifier,
-            challenge,
-        });
+        self.mutual = Some(MutualChap { target, identifier, challenge });
         self
     }
 }
@@ -147,11 +122,7 @@ mod tests {
             (ChapAlgorithm::Sha256, SHA256),
             (ChapAlgorithm::Sha3, SHA3),
         ] {
-            assert_eq!(
-                to_hex(&algorithm.response(0x27, b"sixteen secret b", &challenge)),
-                known,
-                "{algorithm:?}"
-            );
+            assert_eq!(to_hex(&algorithm.response(0x27, b"sixteen secret b", &challenge)), known, "{algorithm:?}");
         }
     }
 

@@ -63,10 +63,7 @@ pub enum Error {
 impl Error {
     /// A breach of `clause` by the target.
     pub(crate) fn protocol(clause: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
-        Error::Protocol {
-            clause,
-            what: what.into(),
-        }
+        Error::Protocol { clause, what: what.into() }
     }
 
     /// Whether the stream only had nothing to give yet, and the call may be repeated.
@@ -90,9 +87,6 @@ mod tests {
     #[test]
     fn a_breach_names_its_clause() {
         let text = Error::protocol("RFC 7143 §11.7.5", "DataSN 3 came after 1").to_string();
-        assert_eq!(
-            text,
-            "the target broke RFC 7143 §11.7.5: DataSN 3 came after 1"
-        );
+        assert_eq!(text, "the target broke RFC 7143 §11.7.5: DataSN 3 came after 1");
     }
 }

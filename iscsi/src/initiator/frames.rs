@@ -33,16 +33,8 @@ impl Pdu {
     /// Where a header has no room for such lengths: 1020 bytes of AHS, 2^24 - 1 bytes of data.
     pub fn new(mut bhs: Bhs, ahs: impl Into<Vec<u8>>, data: impl Into<Vec<u8>>) -> Self {
         let (ahs, data) = (ahs.into(), data.into());
-        assert!(
-            ahs.len().is_multiple_of(4) && ahs.len() < 1024,
-            "{} bytes of AHS have no encoding",
-            ahs.len()
-        );
-        assert!(
-            data.len() < 1 << 24,
-            "{} bytes of data have no encoding",
-            data.len()
-        );
+        assert!(ahs.len().is_multiple_of(4) && ahs.len() < 1024, "{} bytes of AHS have no encoding", ahs.len());
+        assert!(data.len() < 1 << 24, "{} bytes of data have no encoding", data.len());
         bhs[4] = (ahs.len() / 4) as u8;
         bhs[5..8].copy_from_slice(&(data.len() as u32).to_be_bytes()[1..]);
         Pdu { bhs, ahs, data }
@@ -77,10 +69,7 @@ impl Pdu {
 /// The pairs of a whole text.
 pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, Error> {
     match text::parse(bytes) {
-        Ok(pairs) => Ok(pairs
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()),
+        Ok(pairs) => Ok(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
         Err(bad) => Err(Error::protocol("RFC 7143 §6.1", bad.to_string())),
     }
 }
@@ -88,9 +77,7 @@ pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, Error> {
 /// Pairs as a text.
 pub(crate) fn to_text<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    pairs
-        .iter()
-        .for_each(|(key, value)| text::push(&mut bytes, key.as_ref(), value.as_ref()));
+    pairs.iter().for_each(|(key, value)| text::push(&mut bytes, key.as_ref(), value.as_ref()));
     bytes
 }
 
@@ -140,10 +127,7 @@ impl<S: Read + Write> Frames<S> {
     /// # Panics
     /// Where bytes are unsent, or a PDU has come in part: take the stream apart between two exchanges.
     pub fn into_parts(mut self) -> (S, Vec<u8>) {
-        assert!(
-            self.unsent.is_empty() && self.assembler.is_between_pdus(),
-            "an exchange is under way"
-        );
+        assert!(self.unsent.is_empty() && self.assembler.is_between_pdus(), "an exchange is under way");
         self.received.drain(..self.taken);
         (self.stream, self.received)
     }
@@ -158,11 +142,7 @@ impl<S: Read + Write> Frames<S> {
     /// Where the lengths in `bhs` are not those of `ahs` and `data`.
     pub fn send(&mut self, bhs: &Bhs, ahs: &[u8], data: &[u8]) -> Result<(), Error> {
         append(&mut self.unsent, bhs, ahs, data, self.sending);
-        if self.unsent.len() >= UNSENT_MAX {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.unsent.len() >= UNSENT_MAX { self.flush() } else { Ok(()) }
     }
 
     /// Queues a whole PDU.
@@ -219,18 +199,11 @@ impl<S: Read + Write> Frames<S> {
     /// # Errors
     /// [`Error::Protocol`], as for [`receive`](Self::receive).
     pub fn received(&mut self) -> Result<Option<Pdu>, Error> {
-        self.taken += self
-            .assembler
-            .feed(&self.received[self.taken..])
-            .map_err(breach)?;
+        self.taken += self.assembler.feed(&self.received[self.taken..]).map_err(breach)?;
         let Some(pdu) = self.assembler.pdu() else {
             return Ok(None);
         };
-        let pdu = Pdu {
-            bhs: *pdu.bhs,
-            ahs: pdu.ahs.to_vec(),
-            data: pdu.data.to_vec(),
-        };
+        let pdu = Pdu { bhs: *pdu.bhs, ahs: pdu.ahs.to_vec(), data: pdu.data.to_vec() };
         self.assembler.clear();
         Ok(Some(pdu))
     }
@@ -247,9 +220,7 @@ impl<S: Read + Write> Frames<S> {
         };
         self.received.truncate(*result.as_ref().unwrap_or(&0));
         match result? {
-            0 => Err(Error::Closed {
-                inside_pdu: !self.assembler.is_between_pdus(),
-            }),
+            0 => Err(Error::Closed { inside_pdu: !self.assembler.is_between_pdus() }),
             _ => Ok(()),
         }
     }
@@ -294,17 +265,10 @@ mod tests {
         }
     }
 
-    const BOTH: Digests = Digests {
-        header: true,
-        data: true,
-    };
+    const BOTH: Digests = Digests { header: true, data: true };
 
     fn frames(bytes: Vec<u8>, piece: usize) -> Frames<Pieces> {
-        Frames::new(Pieces {
-            bytes: bytes.into(),
-            piece,
-            written: Vec::new(),
-        })
+        Frames::new(Pieces { bytes: bytes.into(), piece, written: Vec::new() })
     }
 
     fn sample(len: usize) -> Pdu {
@@ -315,14 +279,7 @@ mod tests {
 
     #[test]
     fn pdus_survive_every_segmentation_with_and_without_digests() {
-        for digests in [
-            Digests::default(),
-            Digests {
-                header: true,
-                data: false,
-            },
-            BOTH,
-        ] {
+        for digests in [Digests::default(), Digests { header: true, data: false }, BOTH] {
             let pdus = [sample(0), sample(1), sample(4), sample(517)];
             let bytes: Vec<u8> = pdus.iter().flat_map(|pdu| pdu.encode(digests)).collect();
             for piece in [1, 3, 7, 48, 53, bytes.len()] {
@@ -331,10 +288,7 @@ mod tests {
                 for pdu in &pdus {
                     assert_eq!(frames.receive().unwrap(), *pdu);
                 }
-                assert!(matches!(
-                    frames.receive(),
-                    Err(Error::Closed { inside_pdu: false })
-                ));
+                assert!(matches!(frames.receive(), Err(Error::Closed { inside_pdu: false })));
             }
         }
     }
@@ -345,34 +299,19 @@ mod tests {
         *bytes.last_mut().unwrap() ^= 1;
         let mut digest = frames(bytes, 4096);
         digest.agree(BOTH, LOGIN_DATA_MAX);
-        assert!(matches!(
-            digest.receive(),
-            Err(Error::Protocol {
-                clause: "RFC 7143 §13.1",
-                ..
-            })
-        ));
+        assert!(matches!(digest.receive(), Err(Error::Protocol { clause: "RFC 7143 §13.1", .. })));
 
         let mut at = frames(sample(8192).encode(Digests::default()), 4096);
         assert_eq!(at.receive().unwrap().data.len(), 8192);
         let mut past = frames(sample(8193).encode(Digests::default()), 4096);
-        assert!(matches!(
-            past.receive(),
-            Err(Error::Protocol {
-                clause: "RFC 7143 §13.12",
-                ..
-            })
-        ));
+        assert!(matches!(past.receive(), Err(Error::Protocol { clause: "RFC 7143 §13.12", .. })));
     }
 
     #[test]
     fn an_end_inside_a_pdu_is_told_from_one_between_two() {
         let mut bytes = sample(4).encode(Digests::default());
         bytes.pop();
-        assert!(matches!(
-            frames(bytes, 4096).receive(),
-            Err(Error::Closed { inside_pdu: true })
-        ));
+        assert!(matches!(frames(bytes, 4096).receive(), Err(Error::Closed { inside_pdu: true })));
     }
 
     #[test]
@@ -391,10 +330,7 @@ mod tests {
         let written = [("A", "1"), ("B", "x=y")];
         assert_eq!(to_text(&written), b"A=1\0B=x=y\0");
         let read = Pdu::new([0; 48], [], to_text(&written)).pairs().unwrap();
-        assert_eq!(
-            read,
-            written.map(|(key, value)| (key.to_owned(), value.to_owned()))
-        );
+        assert_eq!(read, written.map(|(key, value)| (key.to_owned(), value.to_owned())));
         assert!(Pdu::new([0; 48], [], *b"no equals sign").pairs().is_err());
     }
 }

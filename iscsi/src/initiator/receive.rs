@@ -7,8 +7,8 @@ use super::frames::Pdu;
 use super::request::{Answer, Completion, Notice};
 use super::session::{Initiator, Pending};
 use crate::wire::{
-    AsyncMessage, Bhs, DataIn, LogoutResponse, NO_TAG, NopIn, NopOut, Opcode, R2t, Reject,
-    ScsiResponse, TaskResponse, TextResponse, initiator_task_tag,
+    AsyncMessage, Bhs, DataIn, LogoutResponse, NO_TAG, NopIn, NopOut, Opcode, R2t, Reject, ScsiResponse, TaskResponse,
+    TextResponse, initiator_task_tag,
 };
 
 /// How a PDU counts in StatSN (RFC 7143 §4.2.2.2).
@@ -24,20 +24,11 @@ enum Counts {
 impl<S: Read + Write> Initiator<S> {
     /// Checks the numbers of a PDU and counts them.
     pub(super) fn count(&mut self, pdu: &Pdu) -> Result<Opcode, Error> {
-        let opcode = pdu
-            .opcode()
-            .filter(|opcode| *opcode as u8 >= Opcode::NopIn as u8)
-            .ok_or_else(|| {
-                Error::protocol(
-                    "RFC 7143 §11.2.1.2",
-                    format!("opcode {:#04x} is none of a target's", pdu.bhs[0]),
-                )
-            })?;
+        let opcode = pdu.opcode().filter(|opcode| *opcode as u8 >= Opcode::NopIn as u8).ok_or_else(|| {
+            Error::protocol("RFC 7143 §11.2.1.2", format!("opcode {:#04x} is none of a target's", pdu.bhs[0]))
+        })?;
         if !pdu.ahs.is_empty() {
-            return Err(Error::protocol(
-                "RFC 7143 §11.2.2",
-                "a target's PDU has an additional header segment",
-            ));
+            return Err(Error::protocol("RFC 7143 §11.2.2", "a target's PDU has an additional header segment"));
         }
         let counts = match opcode {
             Opcode::DataIn if !DataIn::decode(&pdu.bhs).status_here => Counts::Reserved,
@@ -46,17 +37,9 @@ impl<S: Read + Write> Initiator<S> {
             _ => Counts::One,
         };
         // StatSN and the window stand at the same bytes of all of a target's PDUs.
-        let NopIn {
-            stat_sn,
-            exp_cmd_sn,
-            max_cmd_sn,
-            ..
-        } = NopIn::decode(&pdu.bhs);
+        let NopIn { stat_sn, exp_cmd_sn, max_cmd_sn, .. } = NopIn::decode(&pdu.bhs);
         if !matches!(counts, Counts::Reserved) && stat_sn != self.exp_stat_sn {
-            let what = format!(
-                "{opcode:?} has StatSN {stat_sn} where {} was due",
-                self.exp_stat_sn
-            );
+            let what = format!("{opcode:?} has StatSN {stat_sn} where {} was due", self.exp_stat_sn);
             return Err(Error::protocol("RFC 7143 §4.2.2.2", what));
         }
         if matches!(counts, Counts::One) {
@@ -76,11 +59,7 @@ impl<S: Read + Write> Initiator<S> {
             Opcode::TaskResponse => {
                 let answer = TaskResponse::decode(&pdu.bhs);
                 match self.pending.remove(&answer.itt) {
-                    Some(Pending::Manage {
-                        function,
-                        lun,
-                        referenced,
-                    }) => {
+                    Some(Pending::Manage { function, lun, referenced }) => {
                         self.managed(function, lun, referenced, answer.response);
                         self.finish(answer.itt, Answer::Managed(answer.response))
                     }
@@ -90,59 +69,33 @@ impl<S: Read + Write> Initiator<S> {
             Opcode::TextResponse => {
                 let TextResponse { itt, fin, ttt, .. } = TextResponse::decode(&pdu.bhs);
                 if fin != (ttt == NO_TAG) {
-                    return Err(Error::protocol(
-                        "RFC 7143 §11.11.4",
-                        "F and the Target Transfer Tag disagree",
-                    ));
+                    return Err(Error::protocol("RFC 7143 §11.11.4", "F and the Target Transfer Tag disagree"));
                 }
                 match self.pending.remove(&itt) {
-                    Some(Pending::Text) => self.finish(
-                        itt,
-                        Answer::Text {
-                            data: pdu.data,
-                            fin,
-                            ttt,
-                        },
-                    ),
+                    Some(Pending::Text) => self.finish(itt, Answer::Text { data: pdu.data, fin, ttt }),
                     _ => Err(unasked("RFC 7143 §11.11.3", itt)),
                 }
             }
             Opcode::LogoutResponse => {
-                let LogoutResponse {
-                    itt,
-                    response,
-                    time_to_wait,
-                    time_to_retain,
-                    ..
-                } = LogoutResponse::decode(&pdu.bhs);
+                let LogoutResponse { itt, response, time_to_wait, time_to_retain, .. } =
+                    LogoutResponse::decode(&pdu.bhs);
                 match self.pending.remove(&itt) {
-                    Some(Pending::Logout) => self.finish(
-                        itt,
-                        Answer::LoggedOut {
-                            response,
-                            time_to_wait,
-                            time_to_retain,
-                        },
-                    ),
+                    Some(Pending::Logout) => {
+                        self.finish(itt, Answer::LoggedOut { response, time_to_wait, time_to_retain })
+                    }
                     _ => Err(unasked("RFC 7143 §11.15", itt)),
                 }
             }
             Opcode::AsyncMessage => {
                 let message = AsyncMessage::decode(&pdu.bhs);
                 if message.itt != NO_TAG {
-                    return Err(Error::protocol(
-                        "RFC 7143 §11.9",
-                        "an Asynchronous Message has a task tag",
-                    ));
+                    return Err(Error::protocol("RFC 7143 §11.9", "an Asynchronous Message has a task tag"));
                 }
                 self.notice(Notice::Async(message, pdu.data));
                 Ok(())
             }
             Opcode::Reject => self.rejected(&Reject::decode(&pdu.bhs), pdu.data),
-            opcode => Err(Error::protocol(
-                "RFC 7143 §7.9",
-                format!("{opcode:?} in full feature phase"),
-            )),
+            opcode => Err(Error::protocol("RFC 7143 §7.9", format!("{opcode:?} in full feature phase"))),
         }
     }
 
@@ -155,17 +108,13 @@ impl<S: Read + Write> Initiator<S> {
         if !pdu.status_here {
             return Ok(());
         }
-        let Some(Pending::Scsi(task)) = self.pending.remove(&pdu.itt) else {
-            unreachable!("it was there just now")
-        };
+        let Some(Pending::Scsi(task)) = self.pending.remove(&pdu.itt) else { unreachable!("it was there just now") };
         self.finish(pdu.itt, Answer::Scsi(task.end_with_data(pdu)?))
     }
 
     fn response(&mut self, pdu: &ScsiResponse, data: &[u8]) -> Result<(), Error> {
         match self.pending.remove(&pdu.itt) {
-            Some(Pending::Scsi(task)) => {
-                self.finish(pdu.itt, Answer::Scsi(task.end_with_response(pdu, data)?))
-            }
+            Some(Pending::Scsi(task)) => self.finish(pdu.itt, Answer::Scsi(task.end_with_response(pdu, data)?)),
             _ => Err(unasked("RFC 7143 §11.4", pdu.itt)),
         }
     }
@@ -180,10 +129,7 @@ impl<S: Read + Write> Initiator<S> {
             return Err(unasked("RFC 7143 §11.8", pdu.itt));
         };
         if pdu.ttt == NO_TAG {
-            return Err(Error::protocol(
-                "RFC 7143 §11.8.5",
-                "an R2T has the reserved Target Transfer Tag",
-            ));
+            return Err(Error::protocol("RFC 7143 §11.8.5", "an R2T has the reserved Target Transfer Tag"));
         }
         let range = task.asked(&pdu, &agreed)?;
         let data = task.data_out.clone();
@@ -193,10 +139,7 @@ impl<S: Read + Write> Initiator<S> {
     fn nop_in(&mut self, pdu: NopIn, data: Vec<u8>) -> Result<(), Error> {
         if pdu.itt != NO_TAG {
             if pdu.ttt != NO_TAG {
-                return Err(Error::protocol(
-                    "RFC 7143 §11.19.1",
-                    "an answer to a ping has a Target Transfer Tag",
-                ));
+                return Err(Error::protocol("RFC 7143 §11.19.1", "an answer to a ping has a Target Transfer Tag"));
             }
             return match self.pending.remove(&pdu.itt) {
                 Some(Pending::Ping) => self.finish(pdu.itt, Answer::Pong(data)),
@@ -210,11 +153,7 @@ impl<S: Read + Write> Initiator<S> {
         if self.manners.answer_pings {
             self.answer_ping(pdu.ttt, pdu.lun)?;
         }
-        self.notice(Notice::Ping {
-            ttt: pdu.ttt,
-            lun: pdu.lun,
-            data,
-        });
+        self.notice(Notice::Ping { ttt: pdu.ttt, lun: pdu.lun, data });
         Ok(())
     }
 
@@ -237,27 +176,15 @@ impl<S: Read + Write> Initiator<S> {
 
     fn rejected(&mut self, pdu: &Reject, header: Vec<u8>) -> Result<(), Error> {
         let bad: Option<&Bhs> = header.first_chunk();
-        let request =
-            bad.filter(|bad| matches!(Opcode::of(bad), Some(opcode) if opens_a_request(opcode)));
-        let itt = request
-            .map(initiator_task_tag)
-            .filter(|itt| self.pending.contains_key(itt));
+        let request = bad.filter(|bad| matches!(Opcode::of(bad), Some(opcode) if opens_a_request(opcode)));
+        let itt = request.map(initiator_task_tag).filter(|itt| self.pending.contains_key(itt));
         match itt {
             Some(itt) => {
                 self.pending.remove(&itt);
-                self.finish(
-                    itt,
-                    Answer::Rejected {
-                        reason: pdu.reason,
-                        header,
-                    },
-                )
+                self.finish(itt, Answer::Rejected { reason: pdu.reason, header })
             }
             None => {
-                self.notice(Notice::Rejected {
-                    reason: pdu.reason,
-                    header,
-                });
+                self.notice(Notice::Rejected { reason: pdu.reason, header });
                 Ok(())
             }
         }
@@ -273,15 +200,9 @@ impl<S: Read + Write> Initiator<S> {
 /// a SCSI Response (RFC 7143 §7.6).
 fn opens_a_request(opcode: Opcode) -> bool {
     use Opcode::{LogoutRequest, NopOut, ScsiCommand, TaskRequest, TextRequest};
-    matches!(
-        opcode,
-        NopOut | ScsiCommand | TaskRequest | TextRequest | LogoutRequest
-    )
+    matches!(opcode, NopOut | ScsiCommand | TaskRequest | TextRequest | LogoutRequest)
 }
 
 fn unasked(clause: &'static str, itt: u32) -> Error {
-    Error::protocol(
-        clause,
-        format!("an answer came for task tag {itt:#x}, which is not in use for such a request"),
-    )
+    Error::protocol(clause, format!("an answer came for task tag {itt:#x}, which is not in use for such a request"))
 }

@@ -37,28 +37,19 @@ impl Request {
     /// The same command, reading at most `len` bytes.
     #[must_use]
     pub fn reading(self, len: u32) -> Self {
-        Request {
-            data_in: len,
-            ..self
-        }
+        Request { data_in: len, ..self }
     }
 
     /// The same command, writing `data`.
     #[must_use]
     pub fn writing(self, data: impl Into<Bytes>) -> Self {
-        Request {
-            data_out: data.into(),
-            ..self
-        }
+        Request { data_out: data.into(), ..self }
     }
 
     /// The same command, for immediate delivery.
     #[must_use]
     pub fn immediately(self) -> Self {
-        Request {
-            immediate: true,
-            ..self
-        }
+        Request { immediate: true, ..self }
     }
 }
 
@@ -69,16 +60,7 @@ impl Request {
 pub fn lun(number: u16) -> [u8; 8] {
     assert!(number < 1 << 14, "unit number {number} has no encoding");
     let [high, low] = number.to_be_bytes();
-    [
-        if number < 256 { 0 } else { 0x40 | high },
-        low,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
+    [if number < 256 { 0 } else { 0x40 | high }, low, 0, 0, 0, 0, 0, 0]
 }
 
 /// How a SCSI command ended.
@@ -207,10 +189,7 @@ pub struct Manners {
 
 impl Default for Manners {
     fn default() -> Self {
-        Manners {
-            answer_pings: true,
-            answer_r2t: true,
-        }
+        Manners { answer_pings: true, answer_r2t: true }
     }
 }
 
@@ -242,10 +221,7 @@ mod tests {
         };
         let fixed = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 1, 0, 0, 0, 0];
         assert_eq!(result(&fixed).sense_code(), Some((5, 0x24, 1)));
-        assert_eq!(
-            result(&[0x72, 6, 0x29, 0, 0, 0, 0, 0]).sense_code(),
-            Some((6, 0x29, 0))
-        );
+        assert_eq!(result(&[0x72, 6, 0x29, 0, 0, 0, 0, 0]).sense_code(), Some((6, 0x29, 0)));
         assert_eq!(result(&fixed[..13]).sense_code(), None);
         assert_eq!(result(&[]).sense_code(), None);
     }

@@ -23,14 +23,7 @@ pub mod cdb {
     /// INQUIRY (SPC-5 6.7): standard data, or one page of vital product data.
     pub fn inquiry(page: Option<u8>, len: u16) -> [u8; 6] {
         let [high, low] = len.to_be_bytes();
-        [
-            0x12,
-            u8::from(page.is_some()),
-            page.unwrap_or_default(),
-            high,
-            low,
-            0,
-        ]
+        [0x12, u8::from(page.is_some()), page.unwrap_or_default(), high, low, 0]
     }
 
     /// READ CAPACITY(16) (SBC-4 5.20).
@@ -94,8 +87,7 @@ impl<S: Read + Write> Initiator<S> {
     /// # Errors
     /// [`Error::Status`] and those of [`command`](Initiator::command).
     pub fn test_unit_ready(&mut self, lun: u16) -> Result<(), Error> {
-        self.good(&Request::new(lun, &cdb::TEST_UNIT_READY))
-            .map(drop)
+        self.good(&Request::new(lun, &cdb::TEST_UNIT_READY)).map(drop)
     }
 
     /// Repeats TEST UNIT READY until the unit attentions that wait for this initiator are heard.
@@ -119,9 +111,7 @@ impl<S: Read + Write> Initiator<S> {
     /// As for [`test_unit_ready`](Self::test_unit_ready).
     pub fn inquiry(&mut self, lun: u16, page: Option<u8>) -> Result<Vec<u8>, Error> {
         const LEN: u16 = 1024;
-        Ok(self
-            .good(&Request::new(lun, &cdb::inquiry(page, LEN)).reading(LEN.into()))?
-            .data)
+        Ok(self.good(&Request::new(lun, &cdb::inquiry(page, LEN)).reading(LEN.into()))?.data)
     }
 
     /// READ CAPACITY(16).
@@ -130,19 +120,13 @@ impl<S: Read + Write> Initiator<S> {
     /// As for [`test_unit_ready`](Self::test_unit_ready), and [`Error::Protocol`] for data that makes no sense.
     pub fn read_capacity(&mut self, lun: u16) -> Result<Capacity, Error> {
         const LEN: u32 = 32;
-        let data = self
-            .good(&Request::new(lun, &cdb::read_capacity(LEN)).reading(LEN))?
-            .data;
+        let data = self.good(&Request::new(lun, &cdb::read_capacity(LEN)).reading(LEN))?.data;
         let wrong = || Error::protocol("SBC-4 5.20.2", "READ CAPACITY(16) data makes no sense");
         let (last, rest) = data.split_first_chunk::<8>().ok_or_else(wrong)?;
         let size = rest.first_chunk::<4>().ok_or_else(wrong)?;
         let blocks = u64::from_be_bytes(*last).checked_add(1).ok_or_else(wrong)?;
         let block_size = u32::from_be_bytes(*size);
-        if block_size == 0 {
-            Err(wrong())
-        } else {
-            Ok(Capacity { blocks, block_size })
-        }
+        if block_size == 0 { Err(wrong()) } else { Ok(Capacity { blocks, block_size }) }
     }
 
     /// REPORT LUNS: the LUN fields of all units.
@@ -151,37 +135,20 @@ impl<S: Read + Write> Initiator<S> {
     /// As for [`read_capacity`](Self::read_capacity).
     pub fn report_luns(&mut self) -> Result<Vec<[u8; 8]>, Error> {
         const LEN: u32 = 8 + 8 * 16_384;
-        let data = self
-            .good(&Request::new(0, &cdb::report_luns(LEN)).reading(LEN))?
-            .data;
+        let data = self.good(&Request::new(0, &cdb::report_luns(LEN)).reading(LEN))?.data;
         let wrong = || Error::protocol("SPC-5 6.34", "REPORT LUNS data makes no sense");
         let (len, _) = data.split_first_chunk::<4>().ok_or_else(wrong)?;
-        let list = (u32::from_be_bytes(*len) as usize)
-            .checked_add(8)
-            .and_then(|end| data.get(8..end));
-        let list = list
-            .filter(|list| list.len().is_multiple_of(8))
-            .ok_or_else(wrong)?;
-        Ok(list
-            .chunks_exact(8)
-            .map(|lun| lun.try_into().expect("eight bytes"))
-            .collect())
+        let list = (u32::from_be_bytes(*len) as usize).checked_add(8).and_then(|end| data.get(8..end));
+        let list = list.filter(|list| list.len().is_multiple_of(8)).ok_or_else(wrong)?;
+        Ok(list.chunks_exact(8).map(|lun| lun.try_into().expect("eight bytes")).collect())
     }
 
     /// READ(16) of `blocks` blocks of `block_size` bytes.
     ///
     /// # Errors
     /// As for [`test_unit_ready`](Self::test_unit_ready).
-    pub fn read(
-        &mut self,
-        lun: u16,
-        lba: u64,
-        blocks: u32,
-        block_size: u32,
-    ) -> Result<Vec<u8>, Error> {
-        Ok(self
-            .good(&Request::new(lun, &cdb::read16(lba, blocks)).reading(blocks * block_size))?
-            .data)
+    pub fn read(&mut self, lun: u16, lba: u64, blocks: u32, block_size: u32) -> Result<Vec<u8>, Error> {
+        Ok(self.good(&Request::new(lun, &cdb::read16(lba, blocks)).reading(blocks * block_size))?.data)
     }
 
     /// WRITE(16) of `data`, whole blocks of `block_size` bytes.
@@ -189,14 +156,9 @@ impl<S: Read + Write> Initiator<S> {
     /// # Errors
     /// As for [`test_unit_ready`](Self::test_unit_ready).
     pub fn write(&mut self, lun: u16, lba: u64, data: &[u8], block_size: u32) -> Result<(), Error> {
-        assert!(
-            data.len().is_multiple_of(block_size as usize),
-            "{} bytes are no whole blocks",
-            data.len()
-        );
+        assert!(data.len().is_multiple_of(block_size as usize), "{} bytes are no whole blocks", data.len());
         let blocks = (data.len() / block_size as usize) as u32;
-        self.good(&Request::new(lun, &cdb::write16(lba, blocks)).writing(data.to_vec()))
-            .map(drop)
+        self.good(&Request::new(lun, &cdb::write16(lba, blocks)).writing(data.to_vec())).map(drop)
     }
 
     /// SYNCHRONIZE CACHE(16) of the whole unit.
@@ -204,18 +166,13 @@ impl<S: Read + Write> Initiator<S> {
     /// # Errors
     /// As for [`test_unit_ready`](Self::test_unit_ready).
     pub fn synchronize_cache(&mut self, lun: u16) -> Result<(), Error> {
-        self.good(&Request::new(lun, &cdb::synchronize_cache16(0, 0)))
-            .map(drop)
+        self.good(&Request::new(lun, &cdb::synchronize_cache16(0, 0))).map(drop)
     }
 
     /// Carries a command out that must end with GOOD.
     fn good(&mut self, request: &Request) -> Result<ScsiResult, Error> {
         let result = self.command(request)?;
-        if result.is_good() {
-            Ok(result)
-        } else {
-            Err(Error::Status(Box::new(result)))
-        }
+        if result.is_good() { Ok(result) } else { Err(Error::Status(Box::new(result))) }
     }
 }
 
@@ -227,24 +184,12 @@ mod tests {
     fn descriptor_blocks_have_the_layout_of_the_standards() {
         assert_eq!(inquiry(None, 255), [0x12, 0, 0, 0, 255, 0]);
         assert_eq!(inquiry(Some(0x83), 256), [0x12, 1, 0x83, 1, 0, 0]);
-        assert_eq!(
-            read10(0x0102_0304, 0x0506),
-            [0x28, 0, 1, 2, 3, 4, 0, 5, 6, 0]
-        );
-        assert_eq!(
-            write10(0x0102_0304, 0x0506),
-            [0x2a, 0, 1, 2, 3, 4, 0, 5, 6, 0]
-        );
+        assert_eq!(read10(0x0102_0304, 0x0506), [0x28, 0, 1, 2, 3, 4, 0, 5, 6, 0]);
+        assert_eq!(write10(0x0102_0304, 0x0506), [0x2a, 0, 1, 2, 3, 4, 0, 5, 6, 0]);
         let long = [0x88, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0];
         assert_eq!(read16(0x0102_0304_0506_0708, 0x090a_0b0c), long);
-        assert_eq!(
-            report_luns(0x0102_0304),
-            [0xa0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0]
-        );
-        assert_eq!(
-            read_capacity(32),
-            [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]
-        );
+        assert_eq!(report_luns(0x0102_0304), [0xa0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0]);
+        assert_eq!(read_capacity(32), [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]);
         assert_eq!(synchronize_cache16(0, 0)[0], 0x91);
         assert_eq!(write16(0, 0)[0], 0x8a);
     }

@@ -11,9 +11,6 @@ use super::request::{Answer, Completion, Manners, Notice, Request, ScsiResult};
 use super::settings::Settings;
 use super::task::Task;
 use crate::wire::codes::{function, task_response};
-use crate::wire::{
-    DataOut, LogoutRequest, NO_TAG, NopOut, ScsiCommand, TaskRequest, TextRequest, ahs,
-};
 
 /// Unasked messages of the target that are kept until somebody looks; beyond that the oldest is dropped.
 pub const NOTICES_MAX: usize = 1024;
@@ -43,11 +40,7 @@ pub struct Initiator<S> {
 #[derive(Debug)]
 pub(super) enum Pending {
     Scsi(Box<Task>),
-    Manage {
-        function: u8,
-        lun: [u8; 8],
-        referenced: u32,
-    },
+    Manage { function: u8, lun: [u8; 8], referenced: u32 },
     Ping,
     Text,
     Logout,
@@ -150,21 +143,8 @@ impl<S: Read + Write> Initiator<S> {
     pub fn into_parts(self) -> Parts<S> {
         assert!(self.pending.is_empty(), "requests are in flight");
         let (stream, received) = self.frames.into_parts();
-        let Initiator {
-            agreed,
-            cmd_sn,
-            exp_stat_sn,
-            max_cmd_sn,
-            ..
-        } = self;
-        Parts {
-            stream,
-            received,
-            agreed,
-            cmd_sn,
-            exp_stat_sn,
-            max_cmd_sn,
-        }
+        let Initiator { agreed, cmd_sn, exp_stat_sn, max_cmd_sn, .. } = self;
+        Parts { stream, received, agreed, cmd_sn, exp_stat_sn, max_cmd_sn }
     }
 
     /// Waits for the end of any request.
@@ -193,17 +173,10 @@ impl<S: Read + Write> Initiator<S> {
     /// Where `itt` is not in flight.
     pub fn complete_one(&mut self, itt: u32) -> Result<Answer, Error> {
         loop {
-            if let Some(at) = self
-                .done
-                .iter()
-                .position(|completion| completion.itt == itt)
-            {
+            if let Some(at) = self.done.iter().position(|completion| completion.itt == itt) {
                 return Ok(self.done.remove(at).expect("the position is inside").answer);
             }
-            assert!(
-                self.pending.contains_key(&itt),
-                "task tag {itt:#x} is not in flight"
-            );
+            assert!(self.pending.contains_key(&itt), "task tag {itt:#x} is not in flight");
             self.advance()?;
         }
     }
@@ -248,12 +221,7 @@ impl<S: Read + Write> Initiator<S> {
     ///
     /// # Errors
     /// As for [`command`](Self::command).
-    pub fn manage(
-        &mut self,
-        function: u8,
-        lun: [u8; 8],
-        referenced: Option<u32>,
-    ) -> Result<u8, Error> {
+    pub fn manage(&mut self, function: u8, lun: [u8; 8], referenced: Option<u32>) -> Result<u8, Error> {
         let itt = self.submit_manage(function, lun, referenced)?;
         match self.ended(itt)? {
             Answer::Managed(response) => Ok(response),
@@ -301,10 +269,7 @@ impl<S: Read + Write> Initiator<S> {
             return Ok(());
         }
         if after(exp_cmd_sn, self.cmd_sn) {
-            let what = format!(
-                "ExpCmdSN {exp_cmd_sn} is past the last command sent, {}",
-                self.cmd_sn.wrapping_sub(1)
-            );
+            let what = format!("ExpCmdSN {exp_cmd_sn} is past the last command sent, {}", self.cmd_sn.wrapping_sub(1));
             return Err(Error::protocol("RFC 7143 §4.2.2.1", what));
         }
         if after(exp_cmd_sn, self.exp_cmd_sn) {
@@ -321,23 +286,18 @@ impl<S: Read + Write> Initiator<S> {
         if response != task_response::COMPLETE {
             return;
         }
-        self.pending
-            .retain(|itt, pending| match (pending, function) {
-                (Pending::Scsi(_), function::ABORT_TASK) => *itt != referenced,
-                (
-                    Pending::Scsi(task),
-                    function::ABORT_TASK_SET
-                    | function::CLEAR_TASK_SET
-                    | function::LOGICAL_UNIT_RESET,
-                ) => task.lun != lun,
-                (
-                    Pending::Scsi(_),
-                    function::TARGET_WARM_RESET
-                    | function::TARGET_COLD_RESET
-                    | function::I_T_NEXUS_RESET,
-                ) => false,
-                _ => true,
-            });
+        self.pending.retain(|itt, pending| match (pending, function) {
+            (Pending::Scsi(_), function::ABORT_TASK) => *itt != referenced,
+            (
+                Pending::Scsi(task),
+                function::ABORT_TASK_SET | function::CLEAR_TASK_SET | function::LOGICAL_UNIT_RESET,
+            ) => task.lun != lun,
+            (
+                Pending::Scsi(_),
+                function::TARGET_WARM_RESET | function::TARGET_COLD_RESET | function::I_T_NEXUS_RESET,
+            ) => false,
+            _ => true,
+        });
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

@@ -30,10 +30,7 @@ pub struct Settings {
 impl Settings {
     /// A normal session of `initiator` with `target`.
     pub fn normal(initiator: impl Into<String>, target: impl Into<String>) -> Self {
-        Settings {
-            target: Some(target.into()),
-            ..Settings::discovery(initiator)
-        }
+        Settings { target: Some(target.into()), ..Settings::discovery(initiator) }
     }
 
     /// A discovery session of `initiator`.
@@ -123,10 +120,7 @@ impl Keys {
         let mut pairs = vec![
             ("HeaderDigest", self.header_digest.join(",")),
             ("DataDigest", self.data_digest.join(",")),
-            (
-                "MaxRecvDataSegmentLength",
-                self.max_recv_data_segment_length.to_string(),
-            ),
+            ("MaxRecvDataSegmentLength", self.max_recv_data_segment_length.to_string()),
             ("DefaultTime2Wait", self.default_time2wait.to_string()),
             ("DefaultTime2Retain", self.default_time2retain.to_string()),
             ("ErrorRecoveryLevel", self.error_recovery_level.to_string()),

@@ -7,9 +7,7 @@ use super::error::Error;
 use super::request::Request;
 use super::session::{Initiator, Pending};
 use super::task::Task;
-use crate::wire::{
-    DataOut, LogoutRequest, NO_TAG, NopOut, ScsiCommand, TaskRequest, TextRequest, ahs,
-};
+use crate::wire::{DataOut, LogoutRequest, NO_TAG, NopOut, ScsiCommand, TaskRequest, TextRequest, ahs};
 
 impl<S: Read + Write> Initiator<S> {
     /// Sends a command and gives its task tag. It waits while the command window is closed.
@@ -20,15 +18,8 @@ impl<S: Read + Write> Initiator<S> {
     /// # Panics
     /// Where the CDB is shorter than 6 or longer than 260 bytes, or data flows both ways.
     pub fn submit(&mut self, request: &Request) -> Result<u32, Error> {
-        assert!(
-            (6..=ahs::CDB_MAX).contains(&request.cdb.len()),
-            "a CDB of {} bytes does not exist",
-            request.cdb.len()
-        );
-        assert!(
-            request.data_out.is_empty() || request.data_in == 0,
-            "bidirectional commands are not spoken here"
-        );
+        assert!((6..=ahs::CDB_MAX).contains(&request.cdb.len()), "a CDB of {} bytes does not exist", request.cdb.len());
+        assert!(request.data_out.is_empty() || request.data_in == 0, "bidirectional commands are not spoken here");
         while !request.immediate && self.window_left() == 0 {
             self.advance()?;
         }
@@ -38,17 +29,9 @@ impl<S: Read + Write> Initiator<S> {
             true => first_burst.min(self.agreed().max_send_data_segment_length),
             false => 0,
         };
-        let unsolicited = if self.agreed().initial_r2t {
-            immediate_data
-        } else {
-            first_burst
-        };
+        let unsolicited = if self.agreed().initial_r2t { immediate_data } else { first_burst };
         let (base, rest) = request.cdb.split_at(request.cdb.len().min(16));
-        let segments = if rest.is_empty() {
-            Vec::new()
-        } else {
-            ahs::extended_cdb(rest)
-        };
+        let segments = if rest.is_empty() { Vec::new() } else { ahs::extended_cdb(rest) };
         let mut cdb = [0; 16];
         cdb[..base.len()].copy_from_slice(base);
         let command = ScsiCommand {
@@ -69,19 +52,9 @@ impl<S: Read + Write> Initiator<S> {
         let task = Task::new(request, self.cmd_sn, unsolicited);
         self.number(request.immediate);
         self.pending.insert(itt, Pending::Scsi(Box::new(task)));
-        self.frames.send(
-            &command.encode(),
-            &segments,
-            &request.data_out[..immediate_data as usize],
-        )?;
+        self.frames.send(&command.encode(), &segments, &request.data_out[..immediate_data as usize])?;
         if unsolicited > immediate_data {
-            self.data_out(
-                itt,
-                NO_TAG,
-                request.lun,
-                immediate_data..unsolicited,
-                &request.data_out,
-            )?;
+            self.data_out(itt, NO_TAG, request.lun, immediate_data..unsolicited, &request.data_out)?;
         }
         Ok(itt)
     }
@@ -91,12 +64,7 @@ impl<S: Read + Write> Initiator<S> {
     ///
     /// # Errors
     /// Those of the stream.
-    pub fn submit_manage(
-        &mut self,
-        function: u8,
-        lun: [u8; 8],
-        referenced: Option<u32>,
-    ) -> Result<u32, Error> {
+    pub fn submit_manage(&mut self, function: u8, lun: [u8; 8], referenced: Option<u32>) -> Result<u32, Error> {
         let itt = self.take_itt();
         let ref_cmd_sn = match referenced.and_then(|tag| self.pending.get(&tag)) {
             Some(Pending::Scsi(task)) => task.cmd_sn,
@@ -114,14 +82,7 @@ impl<S: Read + Write> Initiator<S> {
             ref_cmd_sn,
             ..TaskRequest::default()
         };
-        self.pending.insert(
-            itt,
-            Pending::Manage {
-                function,
-                lun,
-                referenced,
-            },
-        );
+        self.pending.insert(itt, Pending::Manage { function, lun, referenced });
         self.frames.send(&request.encode(), &[], &[])?;
         Ok(itt)
     }
@@ -147,12 +108,13 @@ impl<S: Read + Write> Initiator<S> {
         Ok(itt)
     }
 
-    /// Sends one Text Request: a whole text where `ttt` is [`NO_TAG`], else a step of the exchange with that tag.
+    /// Sends one Text Request: the first of an exchange, or with the task tag and the Target Transfer Tag of the
+    /// exchange it goes on with (both stay the same for all of it, RFC 7143 §11.10.3).
     ///
     /// # Errors
     /// Those of the stream.
-    pub fn submit_text(&mut self, text: &[u8], fin: bool, ttt: u32) -> Result<u32, Error> {
-        let itt = self.take_itt();
+    pub fn submit_text(&mut self, text: &[u8], fin: bool, going_on: Option<(u32, u32)>) -> Result<u32, Error> {
+        let (itt, ttt) = going_on.unwrap_or_else(|| (self.take_itt(), NO_TAG));
         let request = TextRequest {
             fin,
             itt,
@@ -215,14 +177,8 @@ impl<S: Read + Write> Initiator<S> {
         data: &[u8],
     ) -> Result<(), Error> {
         let segment = self.agreed().max_send_data_segment_length;
-        let mut pdu = DataOut {
-            lun,
-            itt,
-            ttt,
-            exp_stat_sn: self.exp_stat_sn,
-            offset: range.start,
-            ..Default::default()
-        };
+        let mut pdu =
+            DataOut { lun, itt, ttt, exp_stat_sn: self.exp_stat_sn, offset: range.start, ..Default::default() };
         while pdu.offset < range.end {
             pdu.data_len = segment.min(range.end - pdu.offset);
             pdu.fin = pdu.offset + pdu.data_len == range.end;
