@@ -129,7 +129,7 @@ fn a_disk_that_fails_says_why_in_its_sense() {
 #[test]
 fn a_ping_is_answered_while_the_disk_is_stuck() {
     let disk = FaultyDisk::new(MemoryDisk::new(1 << 20));
-    disk.add(Rule::new(Fault::Hang));
+    disk.add(Rule::new(Fault::Hang).on(OpKind::Read));
     let served = Served::new(&options(Default::default(), 1)).with(0, disk);
     let mut host = served.login(1, &[0]);
     for lba in 0..64 {

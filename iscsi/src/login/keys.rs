@@ -196,12 +196,10 @@ impl Negotiation {
             }
         }
         if let Some((key, value)) = first_burst {
-            if self.params.initial_r2t && !self.params.immediate_data {
-                text::push(answer, key.name, "Irrelevant");
-            } else {
-                self.ours.first_burst = self.ours.first_burst.min(self.params.max_burst);
-                self.negotiate(key, value, answer);
-            }
+            // Without unsolicited data the key means nothing (RFC 7143 §13.14); it is still answered by a number,
+            // because initiators read one there.
+            self.ours.first_burst = self.ours.first_burst.min(self.params.max_burst);
+            self.negotiate(key, value, answer);
         }
         Ok(handled)
     }
@@ -451,10 +449,10 @@ mod tests {
     }
 
     #[test]
-    fn first_burst_length_is_irrelevant_without_unsolicited_data_wherever_it_stands() {
+    fn first_burst_length_is_answered_by_a_number_even_where_there_is_no_unsolicited_data() {
         let off = [("FirstBurstLength", "65536"), ("InitialR2T", "Yes"), ("ImmediateData", "No")];
         let found = answers(&mut Negotiation::new(Offer::default(), false), &off);
-        assert!(found.contains(&("FirstBurstLength".into(), "Irrelevant".into())), "{found:?}");
+        assert!(found.contains(&("FirstBurstLength".into(), "65536".into())), "{found:?}");
         let on = [("FirstBurstLength", "65536"), ("InitialR2T", "No"), ("ImmediateData", "No")];
         let found = answers(&mut Negotiation::new(Offer::default(), false), &on);
         assert!(found.contains(&("FirstBurstLength".into(), "65536".into())), "{found:?}");
