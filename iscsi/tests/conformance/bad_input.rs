@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrite_iscsi::initiator::{Initiator, Keys, Pdu};
+use ferrite_iscsi::initiator::{Initiator, Keys, Pdu, cdb};
 use ferrite_iscsi::wire::codes::reject;
 use ferrite_iscsi::wire::{LoginRequest, Opcode, Reject, ScsiCommand, SnackRequest};
 use ferrite_iscsi::{ConnectionLimits, Cost};
@@ -103,14 +103,16 @@ fn half_a_pdu_ends_the_connection_in_time() {
         let timeout = Duration::from_secs(7);
         kit.target().limits = ConnectionLimits { pdu_timeout: timeout, ..ConnectionLimits::default() };
         let mut initiator = kit.login();
-        let command =
-            ScsiCommand { fin: true, write: true, itt: 1, expected: 512, cmd_sn: 1, ..ScsiCommand::default() };
+        let cmd_sn = initiator.take_cmd_sn();
+        let mut command = ScsiCommand { fin: true, write: true, itt: 1, expected: 512, cmd_sn, ..Default::default() };
+        command.cdb[..10].copy_from_slice(&cdb::write10(0, 1));
         let bytes = Pdu::new(command.encode(), [], pattern(512, 0)).encode(Default::default());
         initiator.frames().send_bytes(&bytes[..len]);
         assert_silent(&mut initiator);
         kit.target().pass(timeout - Duration::from_millis(1));
         assert_silent(&mut initiator);
-        kit.target().pass(Duration::from_millis(1));
+        // The time starts anew when the owner has decided on a command, so it may be twice as long in all.
+        kit.target().pass(timeout + Duration::from_millis(1));
         assert_closed(&mut initiator);
         assert_eq!(kit.target().faults[0].cost, Cost::Connection);
     }
@@ -155,7 +157,7 @@ fn conversation(digests: bool) -> Vec<u8> {
     let recorded = {
         let kit = Kit::new();
         let keys = Keys { max_burst_length: 1024, first_burst_length: 512, ..Keys::default() }.with_digests(digests);
-        let mut initiator = Initiator::login(Recorder::new(kit.wire(Piece::Whole)), &ferrite_settings(keys)).unwrap();
+        let mut initiator = Initiator::login(Recorder::new(kit.wire(Piece::Whole)), &with(keys)).unwrap();
         initiator.frames().stream().bytes.clear();
         initiator.write(0, 0, &pattern(4096, 1), BLOCK).unwrap();
         initiator.read(0, 0, 8, BLOCK).unwrap();
@@ -168,7 +170,7 @@ fn conversation(digests: bool) -> Vec<u8> {
     recorded
 }
 
-fn ferrite_settings(keys: Keys) -> ferrite_iscsi::initiator::Settings {
+fn with(keys: Keys) -> ferrite_iscsi::initiator::Settings {
     ferrite_iscsi::initiator::Settings { keys, ..crate::kit::settings() }
 }
 
@@ -221,7 +223,7 @@ proptest! {
         piece in 1usize..100,
     ) {
         let kit = Kit::new();
-        let settings = ferrite_settings(Keys::default().with_digests(digests));
+        let settings = with(Keys::default().with_digests(digests));
         let mut initiator = Initiator::login(kit.wire(Piece::Bytes(piece)), &settings).unwrap();
         initiator.frames().send_bytes(&bytes);
         assert_sane(&kit, &mut initiator);

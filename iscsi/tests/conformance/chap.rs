@@ -93,7 +93,7 @@ fn algorithms_are_chosen_in_the_order_of_the_initiator() {
 /// RFC 7143 §12.1.3: without a common algorithm there is no authentication.
 #[test]
 fn an_unknown_algorithm_is_refused() {
-    for list in ["4", "99", "", "MD5", "05"] {
+    for list in ["4", "99", "", "MD5", "0x"] {
         let kit = guarded();
         assert_eq!(challenged(&kit, list).1.status(), (2, 1), "{list:?}");
     }

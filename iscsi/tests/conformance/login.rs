@@ -317,7 +317,8 @@ fn a_login_that_takes_too_long_ends() {
     assert_eq!(dialogue.say(OPERATIONAL, None, &[]).status(), (0, 0));
     kit.target().pass(Duration::from_millis(2));
     assert!(kit.target().is_closed());
-    assert_eq!(kit.target().faults.len() + kit.target().failures.len(), 1);
+    let target = kit.target();
+    assert_eq!(target.faults.len() + target.failures.len(), 1);
 }
 
 /// RFC 7143 §4.2.2.1: the first command has the CmdSN of the login, immediate as that was.

@@ -9,7 +9,7 @@ mod data_in;
 mod data_out;
 mod digests;
 mod keys;
-#[allow(missing_docs, reason = "the kit is private to these tests")]
+#[allow(missing_docs, unreachable_pub, reason = "the kit is private to these tests")]
 mod kit;
 mod login;
 mod logout;

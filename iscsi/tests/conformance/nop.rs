@@ -83,13 +83,14 @@ fn an_idle_initiator_is_asked_whether_it_is_there() {
 fn an_initiator_that_answers_stays() {
     let kit = pinging();
     let mut initiator = kit.login();
+    kit.target().pass(INTERVAL);
     for _ in 0..10 {
-        kit.target().pass(INTERVAL);
         initiator.advance().unwrap();
         assert!(matches!(initiator.poll_notice(), Some(Notice::Ping { .. })));
         assert_silent(&mut initiator);
-        kit.target().pass(TIMEOUT + Duration::from_millis(1));
+        kit.target().pass(TIMEOUT);
         assert_silent(&mut initiator);
+        kit.target().pass(INTERVAL - TIMEOUT);
     }
     initiator.test_unit_ready(0).unwrap();
 }

@@ -35,7 +35,7 @@ fn session(kit: &Kit, mut initiator: Initiator<Wire>) -> Told {
     let long = [&[0x7f][..], &pattern(76, 0)].concat();
     read.push(initiator.command(&Request::new(0, &long).reading(100)).unwrap().data);
     kit.target().holding = true;
-    let held = initiator.submit(&Request::new(0, &cdb::write10(0, 2)).writing(pattern(1024, 0))).unwrap();
+    let held = initiator.submit(&Request::new(0, &cdb::read10(0, 2)).reading(1024)).unwrap();
     initiator.manage(function::ABORT_TASK, lun(0), Some(held)).unwrap();
     kit.target().holding = false;
     kit.target().notify(Notice::LogoutRequest { seconds: 3 });
