@@ -4,6 +4,8 @@
 
 pub mod connection;
 pub mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod login;
 mod outgoing;
 mod params;

@@ -145,6 +145,12 @@ impl<P: Payload> Outgoing<P> {
         self.payloads.back().expect("a payload was lent")
     }
 
+    /// What is kept allocated: a warm queue stays as it is.
+    #[cfg(test)]
+    pub(crate) fn capacities(&self) -> (usize, usize, usize) {
+        (self.arena.capacity(), self.payloads.capacity(), self.parts.capacity())
+    }
+
     /// Makes the arena start anew when it is used up, and moves its rest down when most of it has left.
     fn tidy(&mut self) {
         if self.arena_sent == self.arena.len() {

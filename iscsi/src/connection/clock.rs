@@ -17,6 +17,8 @@ pub(super) struct Clock {
     seen: Instant,
     /// Bytes came.
     heard: Instant,
+    /// Bytes left.
+    moved: Instant,
     /// The PDU that is being received began, or was let go on.
     pdu: Option<Instant>,
     /// Bytes are due and none has left since.
@@ -27,11 +29,14 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(now: Instant) -> Self {
-        Self { seen: now, heard: now, pdu: None, stall: None, ping: None }
+        Self { seen: now, heard: now, moved: now, pdu: None, stall: None, ping: None }
     }
 
     pub(super) fn sent(&mut self, n: usize, now: Instant, all: bool) {
         self.seen = now;
+        if n > 0 {
+            self.moved = now;
+        }
         if all {
             self.stall = None;
         } else if n > 0 || self.stall.is_none() {
@@ -131,8 +136,8 @@ impl<P: Payload> Connection<P> {
             .mid_pdu()
             .then(|| (clock.pdu.unwrap_or(clock.seen) + limits.pdu_timeout, Passed::SlowPdu));
         let life = match clock.ping {
-            // A peer that says something else is busy, not dead: its answer may stand behind a long row of data.
-            Some(ping) => Some((ping.max(clock.heard) + limits.ping_timeout, Passed::NoPong)),
+            // A peer that says something else, or takes what stands before our question, is busy, not dead.
+            Some(ping) => Some((ping.max(clock.heard).max(clock.moved) + limits.ping_timeout, Passed::NoPong)),
             None => idle(limits, self.state.discovery).map(|idle| (clock.heard + idle, Passed::Idle)),
         };
         [stall, pdu, life]

@@ -43,6 +43,13 @@ enum State {
     Answering,
 }
 
+impl Exchange {
+    #[cfg(test)]
+    pub(super) fn answer_len(&self) -> usize {
+        self.answer.len()
+    }
+}
+
 impl<P: Payload> Connection<P> {
     /// A Text Request is there, its data gathered.
     pub(super) fn text_request(&mut self, session: &mut Session, bhs: &Bhs) {
