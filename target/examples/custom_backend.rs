@@ -49,8 +49,8 @@ fn main() -> Result<(), ferrite::Error> {
         .lun(0, Lun::new(NumberedBlocks { blocks: 1 << 20 }))
         .serve()?;
     println!("iscsi://{}/{}/0", running.portals()[0], running.name());
-    while !once {
-        std::thread::park();
+    if !once {
+        std::thread::sleep(Duration::MAX);
     }
     running.shutdown(Duration::from_secs(1));
     Ok(())

@@ -11,8 +11,8 @@ fn main() -> Result<(), ferrite::Error> {
     let target = Target::builder("iqn.2026-11.com.example:ram").portal(portal).allow("any");
     let running = target.lun(0, Lun::memory(64 << 20)).serve()?;
     println!("iscsi://{}/{}/0", running.portals()[0], running.name());
-    while !once {
-        std::thread::park();
+    if !once {
+        std::thread::sleep(Duration::MAX);
     }
     running.shutdown(Duration::from_secs(1));
     Ok(())

@@ -2,7 +2,7 @@
 
 mod kit;
 
-use ferrite_iscsi::initiator::{Chap, Credentials, Error, Settings};
+use ferrite_iscsi::initiator::{Chap, Error, Settings};
 use kit::{Served, enter, login, run, text};
 use nix::sys::signal::Signal;
 use std::os::unix::fs::PermissionsExt;
@@ -147,7 +147,7 @@ fn nobody_enters_who_is_not_listed() {
 }
 
 fn chap(user: &str, secret: &str) -> Option<Chap> {
-    Some(Chap::new(Credentials::new(user, secret)))
+    Some(Chap::one_way(user, secret))
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The largest configuration file, in bytes: room for every target and LUN there can be.
-pub const FILE_BYTES_MAX: usize = 16 << 20;
+pub const FILE_BYTES_MAX: usize = 8 << 20;
 
 /// The most diagnostics one reading gives.
 pub const REPORTED_MAX: usize = 32;

@@ -13,12 +13,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Whatever takes longer than this hangs.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-pub type Session = Initiator<TcpStream>;
+pub(crate) type Session = Initiator<TcpStream>;
 
 /// The daemon with these arguments, in an environment that says nothing.
-pub fn ferrited(arguments: &[&str]) -> Command {
+pub(crate) fn ferrited(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferrited"));
     command.args(arguments).stdin(Stdio::null());
     for variable in ["RUST_LOG", "NOTIFY_SOCKET", "JOURNAL_STREAM", "NO_COLOR"] {
@@ -28,29 +28,29 @@ pub fn ferrited(arguments: &[&str]) -> Command {
 }
 
 /// What it says and how it ends, for commands that end by themselves.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     ferrited(arguments).output().expect("ferrited starts")
 }
 
-pub fn text(bytes: &[u8]) -> &str {
+pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("it talks UTF-8")
 }
 
 /// A daemon that serves. Killed when dropped.
-pub struct Served {
+pub(crate) struct Served {
     child: Child,
     lines: Receiver<String>,
-    pub portal: SocketAddr,
+    pub(crate) portal: SocketAddr,
 }
 
 impl Served {
     /// Starts it on a configuration with one portal, and waits until it listens.
-    pub fn start(config: &Path, more: &[&str]) -> Served {
+    pub(crate) fn start(config: &Path, more: &[&str]) -> Served {
         let path = config.to_str().expect("paths of tests are text");
         Served::spawn(ferrited(&["--config", path]).args(more))
     }
 
-    pub fn spawn(command: &mut Command) -> Served {
+    pub(crate) fn spawn(command: &mut Command) -> Served {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ferrited starts");
         let stderr = child.stderr.take().expect("it is piped");
         let (to, lines) = mpsc::channel();
@@ -68,7 +68,7 @@ impl Served {
     }
 
     /// The next line of its log that has this in it.
-    pub fn line_with(&mut self, part: &str) -> String {
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
         let until = Instant::now() + LIMIT;
         let mut seen = Vec::new();
         loop {
@@ -80,17 +80,17 @@ impl Served {
         }
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("pids fit"));
         kill(pid, signal).expect("it can be signalled");
     }
 
     /// Waits for its end, and how long that took.
-    pub fn ended(&mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn ended(&mut self) -> (ExitStatus, Duration) {
         let started = Instant::now();
         while started.elapsed() < LIMIT {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
@@ -110,7 +110,7 @@ impl Drop for Served {
 }
 
 /// Logs in with these settings.
-pub fn login(portal: SocketAddr, settings: &Settings) -> Result<Session, Error> {
+pub(crate) fn login(portal: SocketAddr, settings: &Settings) -> Result<Session, Error> {
     let stream = TcpStream::connect_timeout(&portal, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
@@ -118,7 +118,7 @@ pub fn login(portal: SocketAddr, settings: &Settings) -> Result<Session, Error> 
 }
 
 /// A session of a host with a target, its first unit attentions heard.
-pub fn enter(portal: SocketAddr, target: &str) -> Session {
+pub(crate) fn enter(portal: SocketAddr, target: &str) -> Session {
     let mut session = login(portal, &Settings::normal("iqn.2026-11.com.example:host", target)).expect("the login");
     session.settle(0).expect("the unit gets ready");
     session

@@ -7,11 +7,13 @@ use std::net::TcpStream;
 type Session = Initiator<TcpStream>;
 /// What was seen, or why it is wrong.
 type Seen = Result<String, String>;
+/// One step.
+type Check = fn(Subject<'_>) -> Seen;
 
 const INITIATOR: &str = "iqn.2026-11.com.example:self-check";
 
 /// The steps, in order. A later one does not depend on an earlier one having worked.
-const STEPS: [(&str, fn(Subject<'_>) -> Seen); 7] = [
+const STEPS: [(&str, Check); 7] = [
     ("discovery", discovery),
     ("login", login),
     ("identity", identity),
@@ -22,7 +24,7 @@ const STEPS: [(&str, fn(Subject<'_>) -> Seen); 7] = [
 ];
 
 pub(super) fn run(subject: Subject<'_>) -> Vec<Row> {
-    let row = |(step, check): &(&'static str, fn(Subject<'_>) -> Seen)| {
+    let row = |(step, check): &(&'static str, Check)| {
         let outcome = match check(subject) {
             Ok(seen) => Outcome::Good(seen),
             Err(why) => Outcome::Bad(why),

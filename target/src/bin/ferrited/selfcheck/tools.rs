@@ -35,7 +35,7 @@ const TOOLS: [Tool; 5] = [
         program: "iscsi-readcapacity16",
         step: "capacity",
         arguments: |u| vec![u.unit.clone()],
-        shows: |_| "Block Length",
+        shows: |_| "Total size",
     },
     Tool {
         program: "qemu-img",
@@ -83,6 +83,7 @@ impl Tool {
             // QEMU without its iSCSI part is as good as no QEMU.
             None if output.contains("Unknown protocol") => Outcome::Skipped("made without iSCSI".to_owned()),
             Some(line) if status.success() => Outcome::Good(line.to_owned()),
+            None if status.success() => Outcome::Bad(format!("its output does not show {:?}", (self.shows)(urls))),
             _ => {
                 let last = output.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no output");
                 Outcome::Bad(format!("{status}: {last}"))
@@ -166,7 +167,8 @@ mod tests {
         };
         assert!(matches!(judged("echo ' Vendor: X'"), Outcome::Good(line) if line == "Vendor: X"));
         assert!(matches!(judged("echo Vendor; exit 3"), Outcome::Bad(_)));
-        assert!(matches!(judged("echo other"), Outcome::Bad(why) if why.ends_with(": other")));
+        assert!(matches!(judged("echo other; exit 1"), Outcome::Bad(why) if why.ends_with(": other")));
+        assert!(matches!(judged("echo other"), Outcome::Bad(why) if why.ends_with("\"Vendor\"")));
         assert!(matches!(judged("echo Unknown protocol; exit 1"), Outcome::Skipped(_)));
     }
 
