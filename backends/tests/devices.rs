@@ -2,13 +2,18 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::Loop;
 use ferrite_backends::testing::Driver;
 use ferrite_backends::{Backend, BlockDisk, Create, DiskError, DiskOptions, FileDisk, Op};
 
 mod common;
+
+type Open = fn(&Path) -> Arc<dyn Backend>;
 
 struct Device {
     // Detached before its file goes.
@@ -70,6 +75,28 @@ fn a_device_shows_the_write_cache_that_the_kernel_says_it_has() {
 }
 
 #[test]
+fn durable_writes_and_flushes_reach_the_medium_and_other_writes_do_not_wait_for_it() {
+    let Some(device) = device(1 << 20, &[]) else { return };
+    let path = device.device.path();
+    let open: [Open; 2] = [
+        |path| Arc::new(BlockDisk::open(path, &DiskOptions::default()).unwrap()),
+        |path| Arc::new(FileDisk::open(path, &DiskOptions::default()).unwrap()),
+    ];
+    for open in open {
+        let disk = Driver::new(open(path));
+        let flushed_by = |work: &dyn Fn()| {
+            let before = device.device.flushes();
+            work();
+            device.device.flushes() - before
+        };
+        let what = disk.disk().describe();
+        assert_eq!(flushed_by(&|| disk.write(0, &[7; 4096]).unwrap()), 0, "{what}: a plain write");
+        assert!(flushed_by(&|| disk.run(Op::Flush).unwrap()) > 0, "{what}: a flush");
+        assert!(flushed_by(&|| disk.write_durably(4096, &[7; 4096]).unwrap()) > 0, "{what}: a durable write");
+    }
+}
+
+#[test]
 fn a_discard_of_a_device_gives_the_space_of_its_sparse_file_back() {
     let Some(device) = device(8 << 20, &[]) else { return };
     let disk = device.open(&DiskOptions::default()).unwrap();
@@ -108,6 +135,24 @@ fn a_device_in_use_is_not_taken_unless_it_is_asked_for() {
     device.open(&DiskOptions { exclusive: false, ..DiskOptions::default() }).unwrap();
     drop(first);
     device.open(&DiskOptions::default()).unwrap();
+}
+
+#[test]
+fn a_device_is_opened_again_at_once_although_the_process_starts_programs() {
+    let Some(device) = device(1 << 20, &[]) else { return };
+    let done = AtomicBool::new(false);
+    let (device, done) = (&device, &done);
+    std::thread::scope(|scope| {
+        let starter = scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let failure = (0..1000).find_map(|_| device.open(&DiskOptions::default()).err());
+        done.store(true, Ordering::Relaxed);
+        starter.join().unwrap();
+        assert!(failure.is_none(), "{failure:?}");
+    });
 }
 
 #[test]
@@ -150,7 +195,7 @@ fn a_device_that_grew_is_larger_once_it_is_looked_at_again() {
     let Some(device) = device(1 << 20, &[]) else { return };
     let disk = device.open(&DiskOptions::default()).unwrap();
     OpenOptions::new().write(true).open(&device.file).unwrap().set_len(2 << 20).unwrap();
-    device.device.look_again();
+    let Some(()) = device.device.look_again() else { return };
     assert_eq!(disk.disk().geometry().bytes, 1 << 20);
     assert_eq!(disk.disk().refresh().unwrap().bytes, 2 << 20);
     disk.write((2 << 20) - 512, &[7; 512]).unwrap();
@@ -162,7 +207,7 @@ fn a_device_that_shrank_fails_what_is_gone() {
     let Some(device) = device(2 << 20, &[]) else { return };
     let disk = device.open(&DiskOptions::default()).unwrap();
     OpenOptions::new().write(true).open(&device.file).unwrap().set_len(1 << 20).unwrap();
-    device.device.look_again();
+    let Some(()) = device.device.look_again() else { return };
     assert_eq!(disk.read(1 << 20, 4096), Err(DiskError::OutOfRange));
     assert_eq!(disk.write(1 << 20, &[7; 4096]), Err(DiskError::NoSpace), "what the kernel calls it");
 }

@@ -119,6 +119,22 @@ fn the_geometry_of_a_file_says_what_is_true_of_it() {
 }
 
 #[test]
+fn only_a_block_disk_goes_past_the_page_cache() {
+    let folder = folder();
+    // The kernel shows the flags of an open file in octal.
+    let is_direct = |path: &Path| {
+        let open = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap());
+        let mut ours = open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|link| link == path));
+        let descriptor = ours.next().expect("the disk is open").file_name();
+        let about = fs::read_to_string(Path::new("/proc/self/fdinfo").join(descriptor)).unwrap();
+        let flags = about.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        i32::from_str_radix(flags.trim(), 8).unwrap() & libc::O_DIRECT != 0
+    };
+    let [cached, direct] = both_ways(folder.path(), 8192);
+    assert_eq!((is_direct(&cached.1), is_direct(&direct.1)), (false, true));
+}
+
+#[test]
 fn the_identity_of_a_file_goes_with_it_and_not_with_its_copy() {
     let folder = folder();
     let (path, moved, copy) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));

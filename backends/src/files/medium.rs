@@ -72,8 +72,6 @@ impl Medium {
             _ if op.extent().is_some_and(|(_, len)| len == 0) => job.finish(Ok(())),
             Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
             Op::Write { at, durable, .. } => ring.submit(&self.file, FileWork::Write { at, durable }, job),
-            // Nothing was written by way of this descriptor, and fdatasync may be refused on it.
-            Op::Flush if self.read_only => job.finish(Ok(())),
             Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
             Op::Discard { .. } if !self.can_discard => job.finish(Err(DiskError::Unsupported)),
             Op::Discard { at, len } => {
@@ -158,5 +156,49 @@ mod tests {
         file.file().read_exact_at(&mut all, 0).unwrap();
         let zeroes = all.iter().filter(|byte| **byte == 0).count() as u64;
         assert_eq!((zeroes, all[511], all[512 + len as usize]), (len, 7, 7));
+    }
+
+    /// Notes what it is given instead of doing it.
+    #[derive(Default)]
+    struct Notes(Vec<FileWork>, usize);
+
+    impl FileRing for Notes {
+        fn submit(&mut self, _file: &Arc<DiskFile>, work: FileWork, job: Job) {
+            self.0.push(work);
+            job.finish(Err(DiskError::Unsupported));
+        }
+
+        fn forget(&mut self, _file: &Arc<DiskFile>) {}
+
+        fn elsewhere(&mut self, job: Job, _work: crate::Work) {
+            self.1 += 1;
+            job.finish(Err(DiskError::Unsupported));
+        }
+    }
+
+    #[test]
+    fn a_job_becomes_the_work_it_asks_for_and_blocking_work_goes_elsewhere() {
+        let file = DiskFile::new(tempfile::tempfile().unwrap());
+        let discard = crate::Discard { granularity: 512, alignment: 0, max_bytes: 4096, reads_zero: true };
+        let geometry = Geometry { discard: Some(discard), ..Geometry::plain(512, 4096) };
+        let medium = Medium::new(Path::new("medium"), file, geometry).unwrap();
+        let mut ring = Notes::default();
+        let write = |durable| (Op::Write { at: 512, len: 512, durable }, FileWork::Write { at: 512, durable });
+        let wanted = [
+            (Op::Read { at: 1024, len: 512 }, FileWork::Read { at: 1024 }),
+            write(true),
+            write(false),
+            (Op::Flush, FileWork::Sync),
+            (Op::Discard { at: 0, len: 1024 }, FileWork::Allocate { mode: PUNCH.bits(), at: 0, len: 1024 }),
+        ];
+        let home = Arc::new(crate::testing::Collector::default());
+        let mut submit = |op| {
+            let buffer = matches!(op, Op::Read { .. } | Op::Write { .. }).then(|| Buffer::alone(512));
+            medium.submit(Job::new(op, buffer, 0, home.clone()), &mut ring);
+        };
+        wanted.iter().for_each(|(op, _)| submit(*op));
+        submit(Op::Zero { at: 0, len: 4096, may_unmap: true });
+        assert_eq!(ring.0, wanted.map(|(_, work)| work));
+        assert_eq!(ring.1, 1, "zeroing may have to write");
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::FallocateFlags;
 
@@ -52,19 +54,17 @@ impl DiskOptions {
         if let Some(create) = self.create {
             self.make(path, create)?;
         }
-        let is_device = path.metadata().map_err(|error| because(path, &error, ""))?.file_type().is_block_device();
-        // On a block device O_EXCL without O_CREAT asks to be its one holder (open(2)).
-        let exclusive = if self.exclusive && is_device { libc::O_EXCL } else { 0 };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(!self.read_only)
-            .custom_flags(flags | exclusive)
-            .open(path)
-            .map_err(|error| because(path, &error, advice(&error, flags)))?;
-        let kind = file.metadata()?.file_type();
+        // Asked before opening: to open a pipe for reading would wait for somebody who writes.
+        let kind = path.metadata().map_err(|error| because(path, &error, ""))?.file_type();
         if !kind.is_file() && !kind.is_block_device() {
             return Err(refuse(path, "neither a regular file nor a block device"));
         }
+        // On a block device O_EXCL without O_CREAT asks to be its one holder (open(2)).
+        let exclusive = if self.exclusive && kind.is_block_device() { libc::O_EXCL } else { 0 };
+        let mut options = OpenOptions::new();
+        options.read(true).write(!self.read_only).custom_flags(flags | exclusive);
+        let file = unless_busy_for_long(|| options.open(path))
+            .map_err(|error| because(path, &error, advice(&error, flags)))?;
         if self.exclusive && kind.is_file() {
             self.lock(path, &file)?;
         }
@@ -92,16 +92,32 @@ impl DiskOptions {
     }
 
     fn lock(&self, path: &Path, file: &File) -> io::Result<()> {
-        let locked = if self.read_only { file.try_lock_shared() } else { file.try_lock() };
-        match locked {
+        let lock = || match if self.read_only { file.try_lock_shared() } else { file.try_lock() } {
             Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => {
-                let busy = io::Error::from(io::ErrorKind::ResourceBusy);
-                Err(because(path, &busy, "another program or another LUN has locked the file"))
-            }
+            Err(TryLockError::WouldBlock) => Err(io::Error::from(io::ErrorKind::ResourceBusy)),
             // A file system without locks (some network ones): nothing can be known, nothing is refused.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            Err(TryLockError::Error(error)) => Err(because(path, &error, "")),
+            Err(TryLockError::Error(error)) => Err(error),
+        };
+        unless_busy_for_long(lock).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => because(path, &error, "another program or another LUN has locked the file"),
+            _ => because(path, &error, ""),
+        })
+    }
+}
+
+/// Tries again for a while where somebody else holds the medium.
+///
+/// It may be nobody: while this process starts a program, the new one has a copy of every descriptor from
+/// its fork to its exec, so that a disk that was just closed is held a little longer.
+fn unless_busy_for_long<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let began = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && began.elapsed() < BUSY_PATIENCE => {
+                thread::sleep(BUSY_PAUSE);
+            }
+            result => return result,
         }
     }
 }
@@ -127,6 +143,13 @@ fn advice(error: &io::Error, flags: i32) -> &'static str {
         _ => "",
     }
 }
+
+/// How long a medium may stay busy before it is in use. A copy that a starting program held was seen to
+/// last 80 ms on a loaded machine.
+const BUSY_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long to wait before looking again.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -186,5 +209,35 @@ mod tests {
         let reader = DiskOptions { read_only: true, ..DiskOptions::default() };
         let _readers = [reader.open(&path, 0).unwrap(), reader.open(&path, 0).unwrap()];
         assert!(refusal(&options, &path).contains("has locked the file"));
+    }
+
+    #[test]
+    fn a_holder_that_lets_go_at_once_is_waited_for_and_one_that_stays_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        let options = creating(4096, false);
+        let held = options.open(&path, 0).unwrap();
+        let began = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                thread::sleep(BUSY_PATIENCE / 5);
+                drop(held);
+            });
+            options.open(&path, 0).unwrap();
+        });
+        assert!(began.elapsed() >= BUSY_PATIENCE / 5);
+        let _held = options.open(&path, 0).unwrap();
+        let began = Instant::now();
+        assert!(refusal(&options, &path).contains("has locked the file"));
+        assert!(began.elapsed() >= BUSY_PATIENCE);
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let read_only = DiskOptions { read_only: true, ..DiskOptions::default() };
+        assert!(refusal(&read_only, &path).contains("neither a regular file"));
     }
 }

@@ -24,9 +24,17 @@ impl Loop {
         &self.0
     }
 
-    /// Tells the kernel to look at the length of the file again.
-    pub(crate) fn look_again(&self) {
-        run(Command::new("losetup").arg("--set-capacity").arg(&self.0)).expect("a loop device of ours");
+    /// Tells the kernel to look at the length of the file again. `None` as above.
+    pub(crate) fn look_again(&self) -> Option<()> {
+        run(Command::new("losetup").arg("--set-capacity").arg(&self.0)).map(drop)
+    }
+
+    /// How often the device was told to make its cache safe, since it exists.
+    pub(crate) fn flushes(&self) -> u64 {
+        let name = self.0.file_name().expect("a device has a name");
+        let stat = std::fs::read_to_string(Path::new("/sys/block").join(name).join("stat")).unwrap();
+        // Documentation/block/stat.rst: the 16th field counts flush I/Os.
+        stat.split_whitespace().nth(15).expect("Linux 5.5 and later").parse().unwrap()
     }
 }
 
