@@ -62,7 +62,6 @@ struct Inner {
     lanes: Vec<Lane>,
     acceptor: Acceptor,
     registry: Registry,
-    roster: Arc<Roster>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stopped: AtomicBool,
     disks: &'static str,
@@ -108,7 +107,7 @@ impl Engine {
         let registry = Registry::new(lanes.clone());
         let threads = Mutex::new(threads);
         let stopped = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, roster, threads, stopped, disks })))
+        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, threads, stopped, disks })))
     }
 
     /// What serves the disks: `io_uring` or `threads`.
