@@ -189,7 +189,7 @@ fn verdict_of(ending: Ending, output: &str) -> Verdict {
         (numbers.len() == 5).then(|| (numbers[1], numbers[2], numbers[3]))
     });
     match (ending, counted) {
-        (Ending::Exit(0), Some((1, 1, 0))) => match marked(output, "[SKIPPED]") {
+        (Ending::Exit(0), Some((1, 1, 0))) => match marked(during(output), "[SKIPPED]") {
             Some(why) => Verdict::Skipped(why),
             None => Verdict::Passed,
         },
@@ -198,6 +198,17 @@ fn verdict_of(ending: Ending, output: &str) -> Verdict {
         (Ending::Signal(signal), _) => Verdict::Failed(format!("crashed with signal {signal}: {}", said(output))),
         (Ending::TimedOut, _) => Verdict::Failed(format!("hangs: {}", said(output))),
     }
+}
+
+/// What was said in the test itself: from its name to its verdict. Before and behind stand the complaints of the
+/// suite's own setting up and clearing away.
+fn during(output: &str) -> &str {
+    let Some((_, test)) = output.split_once("  Test: ").and_then(|(_, test)| test.split_once("...")) else {
+        return "";
+    };
+    let is_verdict = |line: &str| line.starts_with("passed") || line.starts_with("FAILED");
+    let lines = test.split_inclusive('\n').take_while(|line| !is_verdict(line));
+    &test[..lines.map(str::len).sum()]
 }
 
 fn marked(output: &str, mark: &str) -> Option<String> {
@@ -257,6 +268,15 @@ mod tests {
     fn a_skip_is_no_pass_although_the_summary_counts_it_as_one() {
         let text = "  Test: Simple ...    [SKIPPED] COMPAREANDWRITE is not implemented.\npassed";
         assert_eq!(verdict(0, text, 1), Verdict::Skipped("COMPAREANDWRITE is not implemented.".into()));
+    }
+
+    #[test]
+    fn what_the_suite_says_before_and_behind_a_test_is_not_about_the_test() {
+        let around = "    [SKIPPED] PERSISTENT RESERVE IN is not implemented.";
+        let passed = format!("{around}\n  Test: EVPD ...passed{around}\n{around}\n");
+        assert_eq!(verdict(0, &passed, 1), Verdict::Passed);
+        let skipped = format!("{around}\n  Test: EVPD ...    [SKIPPED] no pages\n    [SKIPPED] none\npassed{around}\n");
+        assert_eq!(verdict(0, &skipped, 1), Verdict::Skipped("no pages".into()));
     }
 
     #[test]
