@@ -13,6 +13,7 @@ pub(crate) struct Window {
     highest: Serial,
     /// Commands after `expected` that count as received though they never came (RFC 7143 §11.6.1 case b): bit 0 is
     /// the one right after it.
+    #[serde(with = "halves")]
     skipped: u128,
 }
 
@@ -94,6 +95,20 @@ impl Window {
     }
 }
 
+/// 128 bits as two numbers: not every format knows wider ones.
+mod halves {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bits: &u128, to: S) -> Result<S::Ok, S::Error> {
+        ((bits >> 64) as u64, *bits as u64).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        let (high, low) = <(u64, u64)>::deserialize(from)?;
+        Ok(u128::from(high) << 64 | u128::from(low))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +161,14 @@ mod tests {
         assert_eq!(window.expected(), Serial(12));
         assert!(window.give_up(Serial(12), Serial(20)));
         assert_eq!(window.expected(), Serial(13));
+    }
+
+    #[test]
+    fn a_window_is_the_same_after_it_was_written_down() {
+        let mut window = window(10, 128);
+        assert!(window.give_up(Serial(11), Serial(20)) && window.give_up(Serial(137), Serial(138)));
+        let text = serde_json::to_string(&window).unwrap();
+        assert_eq!(serde_json::from_str::<Window>(&text).unwrap(), window);
     }
 
     #[test]

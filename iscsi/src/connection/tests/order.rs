@@ -114,14 +114,37 @@ fn sequence_numbers_wrap() {
 }
 
 #[test]
-fn a_session_and_its_connection_go_on_after_they_were_put_away() {
-    let mut pair = Pair::new(usual());
-    let task = pair.read(1, 8);
-    assert!(pair.connection.is_quiet());
-    let state = pair.connection.suspend();
-    pair.connection = Connection::resume(state, pair.now);
-    pair.session = pair.session.clone();
-    pair.connection.send_data(&mut pair.session, task, bytes(8), Outcome::good(8));
-    assert_eq!(pair.opcodes(), [Opcode::DataIn]);
-    pair.read(2, 8);
+fn a_session_and_its_connection_go_on_after_they_were_written_down_anywhere_in_the_stream() {
+    let digests = Digests { header: true, data: true };
+    let mut stream = Vec::new();
+    let write =
+        ScsiCommand { fin: true, write: true, itt: 5, expected: 301, cmd_sn: 1, data_len: 301, ..Default::default() };
+    pdu::append(&mut stream, &write.encode(), &[], &bytes(301), digests);
+    for cut in 1..stream.len() {
+        let mut pair = Pair::new(Params { digests, ..usual() });
+        pair.feed(&stream[..cut]);
+        let begun = pair.event().map(|event| match event {
+            Event::Command(command) => command.task,
+            other => panic!("{other:?}"),
+        });
+        if let Some(task) = begun {
+            pair.connection.begin_write(&mut pair.session, task, 301);
+            pair.feed(&[]);
+        }
+        let state = serde_json::to_string(&pair.connection.suspend()).unwrap();
+        let session = serde_json::to_string(&pair.session).unwrap();
+        pair.connection = Connection::resume(serde_json::from_str(&state).unwrap(), pair.now);
+        pair.session = serde_json::from_str(&session).unwrap();
+        pair.feed(&stream[cut..]);
+        let task = begun.unwrap_or_else(|| {
+            let task = pair.command().task;
+            pair.connection.begin_write(&mut pair.session, task, 301);
+            pair.feed(&[]);
+            task
+        });
+        assert_eq!(pair.event(), Some(Event::DataComplete(task)), "cut at {cut}");
+        assert_eq!(pair.landed, in_place(&bytes(301)));
+        pair.connection.respond(&mut pair.session, task, Outcome::good(301));
+        assert_eq!(pair.opcodes(), [Opcode::ScsiResponse]);
+    }
 }
