@@ -27,8 +27,8 @@ async fn main() -> Result<()> {
     tokio::task::spawn_blocking(move || handle.add_lun(1, Lun::memory(16 << 20))).await??;
     println!("LUN 1 is there; {} sessions", running.sessions().len());
 
-    while !once {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+    if !once {
+        tokio::time::sleep(Duration::MAX).await;
     }
     tokio::task::spawn_blocking(move || drop(running)).await?;
     Ok(())

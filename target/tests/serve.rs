@@ -146,6 +146,67 @@ fn nobody_enters_who_is_not_listed() {
     assert!(friend.is_ok(), "{friend:?}");
 }
 
+#[test]
+fn what_the_file_says_of_negotiation_is_what_is_agreed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "allow = [\"any\"]\nalias = \"scratch\"\nluns.0 = { backend = \"null\", size = \"1GiB\" }\n[targets.disks.negotiate]\n\
+                header_digest = [\"crc32c\"]\ndata_digest = [\"none\"]\ninitial_r2t = true\nimmediate_data = false\n\
+                max_recv_data_segment_length = 16384\nmax_burst_length = 32768\nfirst_burst_length = 8192\n\
+                max_outstanding_r2t = 1\ndefault_time2wait = 5\ndefault_time2retain = 7";
+    let served = Served::start(&config(&folder, more), &[]);
+    let mut settings = Settings::normal("iqn.2026-11.com.example:host", TARGET);
+    settings.keys.header_digest = vec!["CRC32C", "None"];
+    settings.keys.data_digest = vec!["CRC32C", "None"];
+    settings.keys.initial_r2t = false;
+    settings.keys.immediate_data = true;
+    settings.keys.max_outstanding_r2t = 8;
+    let session = login(served.portal, &settings).unwrap();
+    let agreed = session.agreed();
+    assert_eq!(agreed.target_alias.as_deref(), Some("scratch"));
+    assert_eq!((agreed.header_digest, agreed.data_digest), (true, false));
+    assert_eq!((agreed.initial_r2t, agreed.immediate_data), (true, false));
+    assert_eq!(agreed.max_send_data_segment_length, 16384);
+    assert_eq!((agreed.max_burst_length, agreed.first_burst_length), (32768, 8192));
+    assert_eq!(agreed.max_outstanding_r2t, 1);
+    assert_eq!((agreed.default_time2wait, agreed.default_time2retain), (5, 0));
+}
+
+#[test]
+fn a_disk_shows_the_identity_of_the_file_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let lun = "allow = [\"any\"]\nluns.0 = { backend = \"memory\", size = \"1MiB\", vendor = \"ACME\", product = \"DISK\", revision = \"7\", serial = \"SN-1\", scsi_id = \"ID-1\" }";
+    let served = Served::start(&config(&folder, lun), &[]);
+    let mut session = enter(served.portal, TARGET);
+    let standard = session.inquiry(0, None).unwrap();
+    assert_eq!(&standard[8..36], b"ACME    DISK            7   ");
+    assert_eq!(&session.inquiry(0, Some(0x80)).unwrap()[4..], b"SN-1");
+    let designators = session.inquiry(0, Some(0x83)).unwrap();
+    let t10 = b"ACME    ID-1";
+    assert!(designators.windows(t10.len()).any(|bytes| bytes == t10), "{designators:02x?}");
+}
+
+#[test]
+fn a_disk_that_is_read_only_is_not_written_whatever_is_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    std::fs::write(&disk, [9; 8192]).unwrap();
+    let more = format!(
+        "allow = [\"any\"]\nluns.0 = {{ backend = \"file\", path = \"{}\", read_only = true }}\n\
+         luns.1 = {{ backend = \"memory\", size = \"1MiB\", read_only = true }}\n\
+         luns.2 = {{ backend = \"null\", size = \"1MiB\", read_only = true }}",
+        disk.display()
+    );
+    let served = Served::start(&config(&folder, &more), &[]);
+    let mut session = enter(served.portal, TARGET);
+    for lun in 0..3 {
+        session.settle(lun).unwrap();
+        let Err(Error::Status(result)) = session.write(lun, 0, &[1; 512], 512) else { panic!("lun {lun} was written") };
+        // DATA PROTECT, WRITE PROTECTED.
+        assert_eq!(result.sense_code(), Some((0x07, 0x27, 0x00)), "lun {lun}");
+    }
+    assert_eq!(session.read(0, 0, 1, 512).unwrap(), [9; 512]);
+}
+
 fn chap(user: &str, secret: &str) -> Option<Chap> {
     Some(Chap::one_way(user, secret))
 }
