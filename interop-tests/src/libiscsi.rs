@@ -180,16 +180,11 @@ fn excuse_in(line: &str) -> Result<Excuse, &'static str> {
     Ok(Excuse { test: test.to_owned(), outcome, kinds, reason: reason.to_owned() })
 }
 
-/// CUnit's summary line is the only proof of a pass: the exit code is 0 for a test that was skipped, and for one
-/// that was never found.
+/// CUnit's summary is the only proof of a pass: the exit code is 0 for a test that was skipped, and for one that was
+/// never found.
 fn verdict_of(ending: Ending, output: &str) -> Verdict {
-    let counted = output.lines().find_map(|line| {
-        let numbers: Vec<u32> =
-            line.trim().strip_prefix("tests")?.split_whitespace().map_while(|word| word.parse().ok()).collect();
-        (numbers.len() == 5).then(|| (numbers[1], numbers[2], numbers[3]))
-    });
-    match (ending, counted) {
-        (Ending::Exit(0), Some((1, 1, 0))) => match marked(during(output), "[SKIPPED]") {
+    match (ending, counted(output)) {
+        (Ending::Exit(0), Some([_, 1, 1, 0])) => match marked(during(output), "[SKIPPED]") {
             Some(why) => Verdict::Skipped(why),
             None => Verdict::Passed,
         },
@@ -198,6 +193,14 @@ fn verdict_of(ending: Ending, output: &str) -> Verdict {
         (Ending::Signal(signal), _) => Verdict::Failed(format!("crashed with signal {signal}: {}", said(output))),
         (Ending::TimedOut, _) => Verdict::Failed(format!("hangs: {}", said(output))),
     }
+}
+
+/// The row of the tests in CUnit's summary: how many there are in all, ran, passed, failed.
+fn counted(output: &str) -> Option<[u32; 4]> {
+    output.lines().find_map(|line| {
+        let numbers = line.trim().strip_prefix("tests")?.split_whitespace().map_while(|word| word.parse().ok());
+        numbers.take(4).collect::<Vec<u32>>().try_into().ok()
+    })
 }
 
 /// What was said in the test itself: from its name to its verdict. Before and behind stand the complaints of the

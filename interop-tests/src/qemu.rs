@@ -22,17 +22,23 @@ pub struct Qemu {
 pub struct Image {
     url: Url,
     header_digest: bool,
+    read_only: bool,
 }
 
 impl Image {
     /// The LUN at this place, with the account that stands in it and without digests.
     pub fn at(url: Url) -> Image {
-        Image { url, header_digest: false }
+        Image { url, header_digest: false, read_only: false }
     }
 
     /// The same with `HeaderDigest=CRC32C` and nothing else offered.
     pub fn with_header_digest(self) -> Image {
         Image { header_digest: true, ..self }
+    }
+
+    /// The same, opened by [`Qemu::io`] for reading only.
+    pub fn read_only(self) -> Image {
+        Image { read_only: true, ..self }
     }
 
     /// `driver=iscsi,...`, with the secret by reference so that it does not stand in the process list of a real machine.
@@ -106,7 +112,7 @@ impl Qemu {
     /// Commands of `qemu-io`, one after the other in one session. The first that fails ends it with exit code 1.
     pub fn io(&self, image: &Image, commands: &[&str]) -> Finished {
         let mut command = Command::new(&self.io);
-        command.args(image.secret()).arg("--image-opts");
+        command.args(image.secret()).arg("--image-opts").args(image.read_only.then_some("--read-only"));
         for one in commands {
             command.args(["-c", one]);
         }

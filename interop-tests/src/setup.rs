@@ -24,7 +24,7 @@ pub enum Disk {
         /// Its size.
         mib: u32,
     },
-    /// A file through the page cache, made by the target.
+    /// A file through the page cache, made by the target unless the LUN is read only.
     File {
         /// Where it is.
         path: PathBuf,
@@ -152,7 +152,10 @@ impl Lun {
         let mut text = match &self.disk {
             Disk::Memory { mib } => format!("backend = \"memory\"\nsize = \"{mib}MiB\"\n"),
             Disk::File { path, mib } => {
-                format!("backend = \"file\"\npath = \"{}\"\nsize = \"{mib}MiB\"\ncreate = true\n", path.display())
+                // What cannot be written is not made: a read-only file has to be there.
+                let create = !self.read_only;
+                let path = path.display();
+                format!("backend = \"file\"\npath = \"{path}\"\nsize = \"{mib}MiB\"\ncreate = {create}\n")
             }
             Disk::Block { path } => format!("backend = \"block\"\npath = \"{}\"\n", path.display()),
         };

@@ -32,11 +32,11 @@ fn a_memory_lun_with_blocks_of_4096_bytes_passes() {
 
 #[test]
 fn a_read_only_lun_passes_what_only_a_read_only_lun_can_show() {
-    let tests =
+    const TESTS: [&str; 5] =
         ["ReadOnly.ReadOnlySBC", "Inquiry.Standard", "Read10.Simple", "ReadCapacity16.Simple", "ModeSense6.AllPages"];
-    passes_of("readonly", Io::Auto, Some(&tests), |_, _| {
-        Some((Lun { read_only: true, ..Lun::on(Disk::Memory { mib: MIB }) }, None))
-    });
+    let read_only = |(lun, device): (Lun, Option<LoopDevice>)| (Lun { read_only: true, ..lun }, device);
+    passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| memory(folder, worker).map(read_only));
+    passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| block_file(folder, worker).map(read_only));
 }
 
 #[test]

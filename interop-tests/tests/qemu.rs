@@ -18,17 +18,26 @@ struct Bench {
     folder: TempDir,
 }
 
-const KINDS: [&str; 3] = ["memory", "file", "block"];
+const KINDS: [&str; 3] = ["file", "block", "memory"];
 
 /// None: not on this machine.
 fn bench(io: Io, chap: Option<Account>) -> Option<Bench> {
+    bench_of(io, |lun| lun, chap)
+}
+
+/// The same with LUNs that are made different.
+fn bench_of(io: Io, made: fn(Lun) -> Lun, chap: Option<Account>) -> Option<Bench> {
     let qemu = require(Qemu::find())?;
     let folder = TempDir::new().expect("a temporary folder can be made");
-    let path = |name: &str| folder.path().join(name);
-    sparse_file(&path("block"), u64::from(MIB) << 20);
-    let disks =
-        [Disk::Memory { mib: MIB }, Disk::File { path: path("file"), mib: MIB }, Disk::Block { path: path("block") }];
-    let target = |(kind, disk): (&str, Disk)| Target { chap: chap.clone(), ..Target::new(kind, vec![Lun::on(disk)]) };
+    let [file, block] = ["file", "block"].map(|name| folder.path().join(name));
+    for path in [&file, &block] {
+        sparse_file(path, u64::from(MIB) << 20);
+    }
+    let disks = [Disk::File { path: file, mib: MIB }, Disk::Block { path: block }, Disk::Memory { mib: MIB }];
+    let target = |(kind, disk): (&str, Disk)| {
+        let luns = vec![made(Lun::on(disk))];
+        Target { chap: chap.clone(), ..Target::new(kind, luns) }
+    };
     let targets = KINDS.into_iter().zip(disks).map(target).collect();
     let served = require(Served::start(Setup { io, ..Setup::of(targets) }))?;
     Some(Bench { qemu, served, folder })
@@ -221,6 +230,17 @@ fn a_discard_frees_what_it_names_and_nothing_else() {
             "read -P 0xcc 2M 64k",
         ];
         bench.qemu.io(&image, &commands).expect_success(kind);
+    }
+}
+
+#[test]
+fn a_read_only_lun_is_read_and_nobody_takes_it_for_writable() {
+    let Some(bench) = bench_of(Io::Auto, |lun| Lun { read_only: true, ..lun }, None) else { return };
+    for (kind, image) in bench.images() {
+        // QEMU looks at WP in the mode parameter header, and opens nothing for writing that has it.
+        let said = bench.qemu.io(&image, &["write -P 0x11 0 64k"]).expect_failure(kind);
+        assert!(said.contains("write protected"), "{kind}: {said}");
+        bench.qemu.io(&image.read_only(), &["read -P 0x00 0 1M"]).expect_success(kind);
     }
 }
 
