@@ -12,6 +12,8 @@ pub struct Lun {
     pub id: u64,
     /// Its number in its target.
     pub number: u16,
+    /// It was asked for so; the disk may be read-only by itself as well.
+    read_only: bool,
     /// What initiators see.
     pub unit: LogicalUnit,
     /// What does the work.
@@ -29,17 +31,18 @@ impl Lun {
         number: u16,
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
+        read_only: bool,
     ) -> Result<Self, Refusal> {
         let geometry = disk.geometry();
         let about = format!("lun {number} of {target}");
-        let medium = medium(&geometry).map_err(|refusal| refusal.about(&about))?;
+        let medium = medium(&geometry, read_only).map_err(|refusal| refusal.about(&about))?;
         // What does not move comes first: given names, then the disk's own, then its place here.
         let given = identity.scsi_id.as_ref().map(|text| format!("scsi_id:{}", text.as_str()));
         let given = given.or_else(|| identity.serial.as_ref().map(|text| format!("serial:{}", text.as_str())));
         let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
         let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
         let unit = LogicalUnit::new(identity, medium, Arc::new(Book::new()));
-        Ok(Self { id, number, unit, disk })
+        Ok(Self { id, number, read_only, unit, disk })
     }
 
     /// The same disk, looked at again. `None` when nothing has changed.
@@ -51,7 +54,7 @@ impl Lun {
             .disk
             .refresh()
             .map_err(|error| Refusal::new(codes::DISK_UNAVAILABLE, format!("lun {}: {error}", self.number)))?;
-        let medium = medium(&geometry)?;
+        let medium = medium(&geometry, self.read_only)?;
         let before = self.unit.medium();
         if medium == *before {
             return Ok(None);
@@ -66,7 +69,7 @@ impl Lun {
             return Err(Refusal::new(codes::WOULD_SHRINK, what).hint("say explicitly that it may shrink"));
         }
         let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
-        Ok(Some(Self { id: self.id, number: self.number, unit, disk: self.disk.clone() }))
+        Ok(Some(Self { unit, disk: self.disk.clone(), ..*self }))
     }
 }
 
@@ -100,14 +103,14 @@ pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
 }
 
 /// What initiators see of a disk's geometry.
-fn medium(geometry: &Geometry) -> Result<Medium, Refusal> {
+fn medium(geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
     let block = geometry.block_size;
     let unfit = |why: &str| Refusal::new(codes::DISK_UNFIT, why.to_owned());
     let plain = Medium::new(block, geometry.bytes / u64::from(block))
         .map_err(|error| unfit(&format!("the disk cannot be shown as one: {error}")))?;
     let blocks = |bytes: u64| u32::try_from(bytes / u64::from(block)).unwrap_or(u32::MAX);
     let unmap = geometry.discard.map(|discard| UnmapLimits {
-        max_blocks: blocks(discard.max_bytes),
+        max_blocks: blocks(discard.max_bytes).min(UNMAP_BLOCKS_MAX),
         max_descriptors: UNMAP_DESCRIPTORS_MAX,
         granularity: blocks(discard.granularity.into()),
         alignment: blocks(discard.alignment.into()),
@@ -116,7 +119,7 @@ fn medium(geometry: &Geometry) -> Result<Medium, Refusal> {
     let physical = (geometry.physical_block / block).max(1);
     Ok(Medium {
         physical_exponent: u8::try_from(physical.trailing_zeros()).expect("at most 31"),
-        read_only: geometry.read_only,
+        read_only: geometry.read_only || read_only,
         write_cache: geometry.write_cache,
         provisioning: if unmap.is_some() { Provisioning::Thin } else { Provisioning::Full },
         unmap,
@@ -137,7 +140,7 @@ fn named(unique: &str, spec: &IdentitySpec) -> Result<Identity, Refusal> {
     if spec.vendor.is_some() || spec.scsi_id.is_some() {
         let naa = identity.designators().iter().find(|designator| matches!(designator, Designator::Naa(_))).cloned();
         let derived = identity.designators().iter().find_map(|designator| match designator {
-            Designator::T10 { id, .. } => Some(id.clone()),
+            Designator::T10 { id, .. } => Some(*id),
             _ => None,
         });
         let vendor = text(&spec.vendor).unwrap_or("FERRITE");
@@ -179,6 +182,9 @@ impl std::fmt::Debug for Lun {
 
 /// Descriptors of one UNMAP: enough for any file system's batch, few enough to be done soon.
 const UNMAP_DESCRIPTORS_MAX: u32 = 256;
+
+/// Blocks of one UNMAP: what initiators take for sane, and what is done soon enough not to stop others.
+const UNMAP_BLOCKS_MAX: u32 = 1 << 20;
 
 /// The kernel says that a disk turns, not how fast; this is the commonest answer.
 const ROTATIONAL_RPM: u16 = 7200;

@@ -39,6 +39,13 @@ impl Registry {
         self.lock().stopped = true;
     }
 
+    /// Serves nothing any more, so that every disk is closed; false when one still works after `timeout`.
+    pub(crate) fn clear(&self, timeout: Duration) -> bool {
+        let empty = Arc::new(Catalog::empty());
+        self.lock().catalog = empty.clone();
+        self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold }).wait(timeout)
+    }
+
     pub(crate) fn listen(&self, acceptor: &Acceptor, address: SocketAddr) -> Result<SocketAddr, Refusal> {
         let mut state = self.open_state()?;
         let bound = acceptor.listen(address, PORTAL_GROUP).map_err(|error| {
@@ -66,7 +73,7 @@ impl Registry {
         for (number, lun) in &spec.luns {
             let about = |refusal: Refusal| refusal.about(format!("lun {number} of {name}"));
             let disk = open(lun).map_err(about)?;
-            target = target.with(Lun::new(state.next_id(), name, number.number(), disk, &lun.identity)?);
+            target = target.with(Lun::new(state.next_id(), name, number.number(), disk, &lun.identity, lun.read_only)?);
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
@@ -84,7 +91,7 @@ impl Registry {
         self.free_number(target, number)?;
         // Opened before the registry is locked: a disk that is slow to open holds nobody else up.
         let disk = open(spec).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
-        self.add_disk(target, number, disk, &spec.identity)
+        self.add(target, number, disk, &spec.identity, spec.read_only)
     }
 
     pub(crate) fn add_disk(
@@ -94,9 +101,20 @@ impl Registry {
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
     ) -> Result<(), Refusal> {
+        self.add(target, number, disk, identity, false)
+    }
+
+    fn add(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disk: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+        read_only: bool,
+    ) -> Result<(), Refusal> {
         self.free_number(target, number)?;
         let mut state = self.open_state()?;
-        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity)?;
+        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only)?;
         let next = state.catalog.with(state.target(target)?.with(lun));
         check_identities(&next)?;
         self.publish(&mut state, next)

@@ -9,7 +9,7 @@ use ferrite_scsi::{Reply, Sense, Status, lun};
 use super::link::Body;
 use super::task::{Stage, TaskKey};
 use super::work::{Ask, Lend, Rare, Work, sense_of};
-use super::{OUTGOING_MAX, Shard};
+use super::{LANDING_DEADLINE, OUTGOING_MAX, Shard};
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -86,12 +86,22 @@ impl<I: Io> Shard<I> {
                 if let Some((connection, member)) = self.carried(session) {
                     connection.begin_write(&mut member.protocol, tag, len);
                 }
+                self.landing_begins(session);
             }
             None if urgent => {
                 self.forget(key);
                 self.reply(session, tag, Reply::from(Status::TaskSetFull), 0);
             }
             None => self.starved.push_back(key),
+        }
+    }
+
+    /// The connection owes data from now on. Each command gives it time anew; the window ends that.
+    fn landing_begins(&mut self, session: usize) {
+        let now = self.now;
+        if let Some(entry) = self.members[session].link.and_then(|link| self.links.get_mut(link)) {
+            entry.landed = now;
+            self.note_instant(Some(now + LANDING_DEADLINE));
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) in_dirty: bool,
     /// Nothing more is read; closed when all is sent, at the latest then.
     pub(crate) closing: Option<Instant>,
+    /// When data of a write last landed, or was last asked for.
+    pub(crate) landed: Instant,
     pub(crate) _load: Load,
 }
 

@@ -110,7 +110,7 @@ impl<I: Io> Shard<I> {
         let Phase::Login(phase) = std::mem::replace(&mut entry.phase, Phase::Over) else {
             unreachable!("it was in login")
         };
-        let (protocol, connection) = phase.login.admit(seat.tsih(), self.limits.connection.clone(), now);
+        let (protocol, connection) = phase.login.admit(seat.tsih(), self.limits.connection, now);
         // The catalog may have changed since the names were known.
         let target = phase.target.and_then(|target| self.catalog.find(target.name.as_str()));
         if target.is_none() && candidate.target.is_some() {

@@ -37,13 +37,16 @@ pub use report::SessionReport;
 use session::Member;
 use task::{TaskKey, Tasks};
 
+/// The inboxes of all shards, by number.
+pub(crate) type Inboxes<S> = Arc<[Arc<Inbox<Letter<S>>>]>;
+
 /// What a shard is made of.
 pub(crate) struct Parts<I: Io> {
     pub(crate) number: usize,
     pub(crate) io: I,
     pub(crate) inbox: Arc<Inbox<Letter<I::Stream>>>,
-    /// Inboxes of all shards, by number, this one's too.
-    pub(crate) peers: Arc<[Arc<Inbox<Letter<I::Stream>>>]>,
+    /// This one's too.
+    pub(crate) peers: Inboxes<I::Stream>,
     pub(crate) pool: Pool,
     pub(crate) roster: Arc<Roster>,
     pub(crate) catalog: Arc<Catalog>,
@@ -66,7 +69,7 @@ pub(crate) struct Shard<I: Io> {
     inbox: Arc<Inbox<Letter<I::Stream>>>,
     /// The same inbox, as jobs see it.
     home: Arc<dyn Home>,
-    peers: Arc<[Arc<Inbox<Letter<I::Stream>>>]>,
+    peers: Inboxes<I::Stream>,
     pool: Pool,
     roster: Arc<Roster>,
     catalog: Arc<Catalog>,
@@ -104,11 +107,14 @@ pub(crate) struct Shard<I: Io> {
     trim_at: Option<Instant>,
     /// Logins are refused; what is left is closed then.
     draining: Option<turn::Draining>,
+    /// When this turn began.
+    now: Instant,
     stopping: bool,
 }
 
 impl<I: Io> Shard<I> {
     pub(crate) fn new(parts: Parts<I>) -> Self {
+        let now = parts.io.now();
         let Parts { number, io, inbox, peers, pool, roster, catalog, limits } = parts;
         Self {
             number,
@@ -139,6 +145,7 @@ impl<I: Io> Shard<I> {
             next_deadline: None,
             trim_at: None,
             draining: None,
+            now,
             stopping: false,
         }
     }
@@ -196,3 +203,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Buffers that nothing used for this long go back to the system.
 const TRIM_AFTER: Duration = Duration::from_secs(5);
+
+/// A connection that owes data for its writes and sends none of it for this long is closed: it keeps buffers
+/// from others.
+const LANDING_DEADLINE: Duration = Duration::from_secs(60);

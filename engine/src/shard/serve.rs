@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use ferrite_iscsi::{Fault, Want};
 
-use super::link::Phase;
-use super::{BYTES_PER_SEND, BYTES_PER_TURN, LINGER, SLICES_PER_SEND, STAGING, Shard};
+use super::link::{Link, Phase};
+use super::task::Stage;
+use super::{BYTES_PER_SEND, BYTES_PER_TURN, LANDING_DEADLINE, LINGER, SLICES_PER_SEND, STAGING, Shard};
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -117,6 +118,7 @@ impl<I: Io> Shard<I> {
         let buffer = self.tasks.live(key).buffer.as_ref().expect("a task that lands has a buffer");
         connection.landed(&mut member.protocol, &buffer[offset as usize..][..count], now);
         member.counters.bytes_written += count as u64;
+        self.links[link].landed = now;
         self.drain_events(link, now);
     }
 
@@ -152,6 +154,7 @@ impl<I: Io> Shard<I> {
                             into.copy_from_slice(&rest[..count]);
                             connection.landed(&mut member.protocol, into, now);
                             member.counters.bytes_written += count as u64;
+                            entry.landed = now;
                             count
                         }
                     };
@@ -272,6 +275,23 @@ impl<I: Io> Shard<I> {
             }
             Phase::Over => {}
         }
+    }
+
+    /// A peer that owes data and sends none keeps buffers from others.
+    pub(super) fn landing_deadline(&mut self, link: usize, now: Instant) {
+        let Some(Link { phase: Phase::Full { session, .. }, closing: None, landed, .. }) = self.links.get(link) else {
+            return;
+        };
+        let (session, deadline) = (*session, *landed + LANDING_DEADLINE);
+        let owes = |key| self.tasks.live(key).stage == Stage::Landing;
+        if !self.members[session].tasks().collect::<Vec<_>>().into_iter().any(owes) {
+            return;
+        }
+        if deadline > now {
+            return self.note_instant(Some(deadline));
+        }
+        let what = format!("data of a write is owed and none came for {LANDING_DEADLINE:?}");
+        self.fault(link, &Fault::connection("limit LANDING_DEADLINE", what), now);
     }
 
     /// The peer was wrong: what is due is still sent, for a moment.

@@ -32,6 +32,7 @@ impl<I: Io> Shard<I> {
         let until = if self.has_work() { Some(self.io.now()) } else { self.wake_at() };
         self.io.wait(until, &mut ready);
         let now = self.io.now();
+        self.now = now;
         for Readiness { socket, readable, writable } in ready.drain(..) {
             let link = self.by_socket[socket.0];
             let Some(entry) = self.links.get_mut(link) else { continue };
@@ -125,7 +126,7 @@ impl<I: Io> Shard<I> {
             self.io.close(socket);
             return;
         }
-        let login = Login::new(self.limits.login.clone(), Entropy::new(seed), now);
+        let login = Login::new(self.limits.login, Entropy::new(seed), now);
         let link = self.links.insert(Link {
             socket,
             peer,
@@ -140,6 +141,7 @@ impl<I: Io> Shard<I> {
             in_runnable: false,
             in_dirty: false,
             closing: None,
+            landed: now,
             _load: load,
         });
         if self.by_socket.len() <= socket.0 {
@@ -154,6 +156,7 @@ impl<I: Io> Shard<I> {
         self.next_deadline = None;
         for link in self.links.iter().map(|(key, _)| key).collect::<Vec<_>>() {
             self.link_deadline(link, now);
+            self.landing_deadline(link, now);
             self.note_deadline(link);
         }
         self.manage_deadlines(now);
@@ -189,9 +192,8 @@ impl<I: Io> Shard<I> {
                     self.close_link(link, "the initiator did not log out in time");
                 }
             }
-            if !late && !(self.links.is_empty() && self.members.is_empty()) {
-                self.draining = Some(draining);
-            }
+            let gone = self.links.is_empty() && self.members.is_empty();
+            self.draining = if late || gone { None } else { Some(draining) };
         }
         if self.tasks.len() > 0 || self.pool.usage().mapped == 0 {
             self.trim_at = None;

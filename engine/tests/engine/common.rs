@@ -14,6 +14,7 @@ pub(crate) const HOST: &str = "iqn.2026-11.com.example:host";
 pub(crate) const BLOCK: u32 = 512;
 
 /// Both tenants of the disks; a machine without `io_uring` says so and is tested with threads alone.
+#[allow(clippy::print_stderr, reason = "says what is tested, and loudly what is not")]
 pub(crate) fn both_tenants(test: impl Fn(IoChoice)) {
     for choice in [IoChoice::Uring, IoChoice::Threads] {
         eprintln!("disks by {choice:?}");

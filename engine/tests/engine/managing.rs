@@ -141,7 +141,7 @@ fn a_second_connection_of_a_session_is_refused_in_the_words_of_the_standard() {
 #[test]
 fn a_peer_that_says_nothing_and_one_that_stops_in_the_middle_are_dropped() {
     let mut options = options(Default::default(), 1);
-    options.limits.login = LoginLimits { timeout: Duration::from_millis(300), ..LoginLimits::default() };
+    options.limits.login = LoginLimits { timeout: Duration::from_millis(300) };
     options.limits.connection =
         ConnectionLimits { pdu_timeout: Duration::from_millis(300), ..ConnectionLimits::default() };
     let served = Served::new(&options).with(0, MemoryDisk::new(1 << 20));

@@ -108,6 +108,23 @@ fn data_that_comes_unasked_when_all_buffers_are_taken_is_answered_with_task_set_
 }
 
 #[test]
+fn write_same_of_zeroes_that_may_unmap_reads_as_zeroes() {
+    let served = Served::new(&options(Default::default(), 1)).with(0, MemoryDisk::new(1 << 20));
+    let mut host = served.login(1, &[0]);
+    for blocks in 1..=256u16 {
+        let lba = 2048 - u32::from(blocks);
+        host.write(0, lba.into(), &vec![0xff; usize::from(blocks) * 512], BLOCK).unwrap();
+        let mut cdb = [0x41, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+        cdb[2..6].copy_from_slice(&lba.to_be_bytes());
+        cdb[7..9].copy_from_slice(&blocks.to_be_bytes());
+        assert!(host.command(&Request::new(0, &cdb).writing(vec![0; 512])).unwrap().is_good());
+        let read = host.read(0, lba.into(), blocks.into(), BLOCK).unwrap();
+        let first = read.iter().position(|byte| *byte != 0);
+        assert_eq!(first, None, "{blocks} blocks");
+    }
+}
+
+#[test]
 fn a_disk_that_fails_says_why_in_its_sense() {
     let disk = FaultyDisk::new(MemoryDisk::new(1 << 20));
     for (lba, error) in [(10, DiskError::NoSpace), (20, DiskError::Medium), (30, DiskError::ReadOnly)] {
