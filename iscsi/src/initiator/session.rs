@@ -147,6 +147,11 @@ impl<S: Read + Write> Initiator<S> {
         Parts { stream, received, agreed, cmd_sn, exp_stat_sn, max_cmd_sn }
     }
 
+    /// The end of any request, among those that came.
+    pub fn poll_completion(&mut self) -> Option<Completion> {
+        self.done.pop_front()
+    }
+
     /// Waits for the end of any request.
     ///
     /// # Errors
@@ -156,7 +161,7 @@ impl<S: Read + Write> Initiator<S> {
     /// Where nothing is in flight: nothing would end the waiting.
     pub fn complete(&mut self) -> Result<Completion, Error> {
         loop {
-            if let Some(completion) = self.done.pop_front() {
+            if let Some(completion) = self.poll_completion() {
                 return Ok(completion);
             }
             assert!(!self.pending.is_empty(), "nothing is in flight");

@@ -1,0 +1,115 @@
+//! SCSI: any command descriptor block, to units of several kinds, with any parameter list behind it.
+
+use std::sync::Arc;
+
+use ferrite_scsi::{
+    Attribute, Book, Command, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port, Provisioning, Reply, Status,
+    UnmapLimits,
+};
+
+use crate::bytes::Bytes;
+
+/// Commands of one run, at most.
+const COMMANDS_MAX: usize = 64;
+/// The longest parameter list that is ever asked for (see [`Plan::Gather`]).
+const LIST_MAX: u32 = 64 * 1024;
+
+/// Two initiators send commands to one unit. Every plan stays inside of the medium and on whole blocks, every reply
+/// stays inside of the room the initiator has, a failure has sense and nothing else has, and a read-only medium is
+/// never changed.
+pub fn cdb(bytes: &[u8]) {
+    let mut bytes = Bytes::new(bytes);
+    let unit = unit(&mut bytes);
+    let port = Port { target: "iqn.2026-11.org.example:t".into(), relative_port: 1, group: 1, luns: vec![0, 1, 300] };
+    let mut nexuses = [1, 2].map(|session| {
+        Nexus::new(NexusId {
+            session,
+            name: format!("iqn.2026-11.org.example:i,i,0x{session}").into(),
+            portal_group: 1,
+        })
+    });
+    for _ in 0..COMMANDS_MAX {
+        if bytes.is_empty() {
+            break;
+        }
+        let choice = bytes.byte();
+        let nexus = &mut nexuses[usize::from(choice & 1)];
+        if choice & 2 != 0 {
+            nexus.forget_attentions();
+        }
+        let len = [6, 10, 12, 16, 32, 260][bytes.below(6)];
+        let mut block = bytes.take(len).to_vec();
+        block.resize(len.max(if choice & 4 != 0 { 16 } else { 6 }), 0);
+        let (data_out, data_in) = (u32::from(bytes.word()), u32::from(bytes.word()));
+        let command = Command { cdb: &block, attribute: Attribute::Simple, data_out, data_in };
+        let mut plan = unit.plan(nexus, &port, &command);
+        if let Plan::Gather { len } = plan {
+            assert!((1..=LIST_MAX).contains(&len), "a list of {len} bytes is asked for");
+            let mut list = bytes.take(len as usize).to_vec();
+            list.resize(len as usize, 0);
+            plan = unit.gathered(nexus, &port, &command, &list);
+            assert!(!matches!(plan, Plan::Gather { .. }), "a list is asked for once");
+        }
+        check(&unit, &plan);
+    }
+}
+
+fn unit(bytes: &mut Bytes<'_>) -> LogicalUnit {
+    let choice = bytes.byte();
+    if choice == 0xff {
+        return LogicalUnit::missing();
+    }
+    let block_size = if choice & 1 == 0 { 512 } else { 4096 };
+    let blocks = [1, 2, 1000, 1 << 32, u64::MAX / 4096][bytes.below(5)];
+    let unmap = UnmapLimits { max_blocks: 1000, max_descriptors: 4, granularity: 8, alignment: 1, reads_zero: true };
+    let medium = Medium {
+        read_only: choice & 2 != 0,
+        write_cache: choice & 4 != 0,
+        provisioning: if choice & 8 != 0 { Provisioning::Thin } else { Provisioning::Full },
+        unmap: (choice & 16 != 0).then_some(unmap),
+        max_transfer: if choice & 32 != 0 { 64 } else { u32::MAX },
+        ..Medium::new(block_size, blocks).expect("the geometry is one of a disk")
+    };
+    LogicalUnit::new(Identity::derive("uuid:fuzz"), medium, Arc::new(Book::new()))
+}
+
+fn check(unit: &LogicalUnit, plan: &Plan) {
+    let medium = unit.medium();
+    let block = u64::from(medium.block_size);
+    let inside = |at: u64, len: u64| {
+        assert!(len > 0 && at.is_multiple_of(block) && len.is_multiple_of(block), "{plan:?}");
+        assert!(at.checked_add(len).is_some_and(|end| end <= medium.bytes()), "{plan:?}");
+    };
+    let changes = |at, len| {
+        inside(at, len);
+        assert!(!medium.read_only, "{plan:?}");
+    };
+    match plan {
+        Plan::Reply(reply) => replied(reply),
+        Plan::Read { at, len, .. } | Plan::Verify { at, len } | Plan::Compare { at, len } => inside(*at, (*len).into()),
+        Plan::Write { at, len, .. } | Plan::WriteAndVerify { at, len, .. } => changes(*at, (*len).into()),
+        Plan::CompareRepeated { at, len, pattern } => {
+            inside(*at, *len);
+            assert_eq!(*pattern, medium.block_size);
+        }
+        Plan::Flush { len: 0, .. } => {}
+        Plan::Flush { at, len, .. } => inside(*at, *len),
+        Plan::Discard { extents } => extents.iter().for_each(|extent| changes(extent.at, extent.len)),
+        Plan::Zero { at, len, .. } => changes(*at, *len),
+        Plan::WriteSame { at, len, pattern, .. } => {
+            changes(*at, *len);
+            assert_eq!(pattern.len() as u64, block);
+        }
+        Plan::Gather { .. } => unreachable!("the caller has looked"),
+    }
+}
+
+fn replied(reply: &Reply) {
+    assert_eq!(reply.status == Status::CheckCondition, reply.sense.is_some(), "{reply:?}");
+    assert!(reply.sense.is_none() || reply.data.is_empty(), "{reply:?}");
+    if let Some(sense) = &reply.sense {
+        for descriptor in [false, true] {
+            assert!(sense.to_bytes(descriptor).len() >= 8);
+        }
+    }
+}
