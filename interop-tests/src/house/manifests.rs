@@ -51,7 +51,8 @@ const FLOORS: &[Floor] = &[
     floor("tools",         &["api", "cluster"],                              &["interop-tests"], May::Yes,        May::No),
     floor("benches",       ANY,                                              ANY,                May::No,         May::No),
     floor("interop-tests", ANY,                                              ANY,                May::Yes,        May::No),
-    floor("fuzz",          &["scsi", "iscsi", "backends", "api", "engine"],  &[],                May::No,         May::No),
+    floor("fuzz",          &["fuzz/doors"],                                  &[],                May::No,         May::No),
+    floor("fuzz/doors",    &["scsi", "iscsi", "backends", "api", "engine"],  &[],                May::No,         May::No),
 ];
 
 /// What is wrong with this manifest; `path` is from the root of the workspace.
@@ -105,6 +106,7 @@ impl Floor {
 fn folder_of(package: &str) -> Option<&str> {
     match package {
         "ferrite" => Some("target"),
+        "ferrite-fuzz-doors" => Some("fuzz/doors"),
         _ => package.strip_prefix("ferrite-"),
     }
 }
