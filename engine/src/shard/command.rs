@@ -6,7 +6,7 @@ use ferrite_backends::{Data, Finished, Job, Op};
 use ferrite_iscsi::{Command, Event, Outcome, TaskTag};
 use ferrite_scsi::{Reply, Sense, Status, lun};
 
-use super::link::Body;
+use super::body::Body;
 use super::task::{Stage, TaskKey};
 use super::work::{Ask, Lend, Rare, Work, sense_of};
 use super::{LANDING_DEADLINE, OUTGOING_MAX, Shard};

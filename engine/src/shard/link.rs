@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use ferrite_backends::{Buffer, Pages};
-use ferrite_iscsi::{Connection, Login, Outgoing, Payload};
+use ferrite_iscsi::{Connection, Login, Outgoing};
 
+use super::body::Body;
 use super::letters::Load;
 use crate::io::SocketId;
 
@@ -65,6 +65,14 @@ impl Link {
         self.early.len() + full
     }
 
+    /// Slot of its session; of none, before there is one.
+    pub(crate) fn session(&self) -> usize {
+        match self.phase {
+            Phase::Full { session, .. } => session,
+            Phase::Login(_) | Phase::Over => usize::MAX,
+        }
+    }
+
     /// When this connection wants to be looked at without anything having happened.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.closing.is_some() {
@@ -74,42 +82,6 @@ impl Link {
             Phase::Login(phase) => Some(phase.login.deadline()),
             Phase::Full { connection, .. } => connection.deadline(),
             Phase::Over => None,
-        }
-    }
-}
-
-/// Data on its way out: what the disk filled or shares, held until the last byte is sent.
-#[derive(Debug)]
-pub(crate) enum Body {
-    Buffer(Buffer),
-    Pages(Pages),
-    Bytes(Vec<u8>),
-}
-
-impl Payload for Body {
-    fn len(&self) -> usize {
-        match self {
-            Self::Buffer(buffer) => buffer.len(),
-            Self::Pages(pages) => pages.len(),
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
-
-    fn piece(&self, at: usize) -> &[u8] {
-        match self {
-            Self::Buffer(buffer) => &buffer[at..],
-            Self::Pages(pages) => pages.piece(at),
-            Self::Bytes(bytes) => &bytes[at..],
-        }
-    }
-}
-
-impl Link {
-    /// Who is at the other end, once it is known.
-    pub(crate) fn initiator<'a>(&self, members: &'a slab::Slab<super::session::Member>) -> Option<&'a str> {
-        match self.phase {
-            Phase::Full { session, .. } => Some(members[session].protocol.initiator()),
-            Phase::Login(_) | Phase::Over => None,
         }
     }
 }

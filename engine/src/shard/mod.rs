@@ -6,6 +6,7 @@
 //! One turn: wait for readiness, receive and plan what came, submit all disk work at once, answer what has
 //! finished, and send what is due with one vectored call per connection.
 
+mod body;
 mod command;
 pub(crate) mod letters;
 pub(crate) mod link;
@@ -30,8 +31,9 @@ use slab::Slab;
 use crate::catalog::Catalog;
 use crate::io::{Inbox, Io, Readiness};
 use crate::roster::Roster;
+use body::Body;
 use letters::Letter;
-use link::{Body, Link, Phase};
+use link::{Link, Phase};
 use manage::Pending;
 pub use report::SessionReport;
 use session::Member;

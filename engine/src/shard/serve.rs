@@ -299,7 +299,7 @@ impl<I: Io> Shard<I> {
         let entry = &mut self.links[link];
         tracing::warn!(
             peer = %entry.peer,
-            initiator = entry.initiator(&self.members),
+            initiator = self.members.get(entry.session()).map(|member| member.protocol.initiator()),
             clause = fault.clause,
             "connection closed: {}",
             fault.what

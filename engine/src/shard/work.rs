@@ -7,7 +7,7 @@ use ferrite_backends::{DiskError, Op};
 use ferrite_iscsi::Payload;
 use ferrite_scsi::{Attribute, Extent, Plan, Sense};
 
-use super::link::Body;
+use super::body::Body;
 
 /// Work of one command. Positions and lengths are bytes of the medium.
 #[derive(Debug)]
