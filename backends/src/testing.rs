@@ -9,9 +9,13 @@ use std::time::{Duration, Instant};
 use crate::{Backend, Buffer, Data, DiskError, DiskFile, FileRing, FileWork, Finished, Home, Job, Op, Work};
 
 /// A ring that does all work at once, on the thread that submits it.
+///
+/// But for [`FileWork::Discard`], which is only noted ([`InlineRing::discarded`]) and finishes well: nothing is
+/// promised about what such an extent holds afterwards, so what it held before is as right as anything.
 #[derive(Debug, Default)]
 pub struct InlineRing {
     forgotten: Vec<u32>,
+    discarded: Vec<(u64, u64)>,
 }
 
 impl InlineRing {
@@ -19,11 +23,23 @@ impl InlineRing {
     pub fn forgotten(&self) -> &[u32] {
         &self.forgotten
     }
+
+    /// Where the extents of [`FileWork::Discard`] begin and how long they are, in bytes, in the order in which
+    /// they came.
+    pub fn discarded(&self) -> &[(u64, u64)] {
+        &self.discarded
+    }
 }
 
 impl FileRing for InlineRing {
     fn submit(&mut self, file: &Arc<DiskFile>, work: FileWork, mut job: Job) {
-        let result = work.perform(file, &mut job);
+        let result = match work {
+            FileWork::Discard { at, len } => {
+                self.discarded.push((at, len));
+                Ok(())
+            }
+            work => work.perform(file, &mut job),
+        };
         job.finish(result);
     }
 

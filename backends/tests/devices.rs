@@ -172,6 +172,21 @@ fn a_device_of_4096_byte_sectors_has_such_blocks_and_no_smaller_ones() {
 }
 
 #[test]
+fn part_of_a_block_of_the_device_is_zeroed_by_writing_and_not_discarded() {
+    let Some(device) = device(1 << 20, &["--sector-size", "4096"]) else { return };
+    let small = DiskOptions { block_size: Some(512), ..DiskOptions::default() };
+    let disk = Driver::new(FileDisk::open(device.device.path(), &small).unwrap());
+    assert_eq!(disk.disk().geometry().discard, None);
+    for may_unmap in [false, true] {
+        disk.write(0, &[8; 8192]).unwrap();
+        disk.run(Op::Zero { at: 512, len: 1024, may_unmap }).unwrap();
+        assert_eq!(disk.read(0, 2048).unwrap(), [[8; 512], [0; 512], [0; 512], [8; 512]].concat());
+        disk.run(Op::Zero { at: 4096, len: 4096, may_unmap }).unwrap();
+        assert_eq!(disk.read(4096, 4096).unwrap(), [0; 4096]);
+    }
+}
+
+#[test]
 fn a_device_of_512_byte_sectors_serves_larger_blocks() {
     let Some(device) = device((1 << 20) + 512, &[]) else { return };
     let large = DiskOptions { block_size: Some(4096), ..DiskOptions::default() };

@@ -12,9 +12,10 @@ use crate::{Backend, Geometry, Job};
 /// and the host's memory is not spent on caching what the initiators cache already.
 ///
 /// The device's own cache is shown as it is (`queue/write_cache`). A file counts as cached even so: its
-/// writes may need metadata that is not on the medium yet. Discards need a device that zeroes by unmapping
-/// (`queue/discard_max_bytes` and `queue/write_zeroes_max_bytes` both set): they are holes punched by
-/// `fallocate`, and read as zeroes. The identity is the kernel's: the UUIDs of an LVM volume, a WWID, a
+/// writes may need metadata that is not on the medium yet. Discards need a device that takes them
+/// (`queue/discard_max_bytes`). Where it zeroes by unmapping too (`queue/write_zeroes_max_bytes`) they are
+/// holes punched by `fallocate` and read as zeroes; elsewhere (dm-thin, for one) they are `BLKDISCARD`,
+/// and what is read afterwards is undefined. The identity is the kernel's: the UUIDs of an LVM volume, a WWID, a
 /// serial number; none for a loop device. Blocks are at least as large as what `O_DIRECT` can move, so an
 /// unaligned transfer never happens.
 #[derive(Debug)]

@@ -82,14 +82,26 @@ fn of_device(geometry: &mut Geometry, device: &BlockDevice) {
     geometry.rotational = device.rotational();
     geometry.optimal_io = device.optimal_io();
     geometry.identity = device.identity();
-    // Holes are punched into a device as zeroes by unmapping, so it must be able to do both.
-    let max_bytes = device.discard_max().min(device.write_zeroes_max()).min(DISCARD_MAX);
-    geometry.discard = (max_bytes > 0 && !geometry.read_only).then(|| Discard {
-        granularity: device.discard_granularity().max(geometry.block_size),
+    geometry.discard = if geometry.read_only { None } else { discard_of(device, geometry.block_size) };
+}
+
+/// How the space of a device is given back: as holes, which are zeroes by unmapping, where the device can do
+/// both; else by a plain discard, which promises nothing about what is read afterwards.
+fn discard_of(device: &BlockDevice, block_size: u32) -> Option<Discard> {
+    // The kernel calls it an error when only part of a logical block of the device is to go.
+    if device.logical_block().is_some_and(|unit| !block_size.is_multiple_of(unit)) {
+        return None;
+    }
+    let zeroes_max = device.write_zeroes_max();
+    let reads_zero = zeroes_max > 0;
+    let kernel_max = if reads_zero { device.discard_max().min(zeroes_max) } else { device.discard_max() };
+    let max_bytes = kernel_max.min(DISCARD_MAX) / u64::from(block_size) * u64::from(block_size);
+    (max_bytes > 0).then(|| Discard {
+        granularity: device.discard_granularity().max(block_size),
         alignment: device.discard_alignment(),
-        max_bytes: max_bytes - max_bytes % u64::from(geometry.block_size),
-        reads_zero: true,
-    });
+        max_bytes,
+        reads_zero,
+    })
 }
 
 // What a medium says is believed if it is what SCSI can say: a power of two of logical blocks.
@@ -128,3 +140,41 @@ const PHYSICAL_MAX: u32 = 64 << 10;
 
 /// The longest discard that is invited: the kernel works on it at once and is not to be interrupted.
 const DISCARD_MAX: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::sysfs::tests::{SDA, put, tree};
+
+    /// What a device offers whose queue says this.
+    fn discard(queue: &[(&str, &str)], read_only: bool) -> Option<Discard> {
+        let root = tree();
+        let queue: Vec<_> = queue.iter().map(|(name, text)| (format!("queue/{name}"), *text)).collect();
+        let files: Vec<_> = queue.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        put(&root.path().join("devices/sda"), &files);
+        let mut geometry = Geometry { read_only, ..Geometry::plain(512, 1 << 20) };
+        of_device(&mut geometry, &BlockDevice::find_in(root.path(), SDA).unwrap());
+        geometry.discard
+    }
+
+    const ZEROES: &str = "write_zeroes_max_bytes";
+    const DISCARDS: &str = "discard_max_bytes";
+
+    #[test]
+    fn a_device_that_zeroes_discards_to_zeroes_and_another_promises_nothing() {
+        let like = |max_bytes, reads_zero| Discard { granularity: 4096, alignment: 0, max_bytes, reads_zero };
+        assert_eq!(discard(&[(ZEROES, "1048576")], false), Some(like(1 << 20, true)));
+        assert_eq!(discard(&[(ZEROES, "0")], false), Some(like(1 << 30, false)));
+        assert_eq!(discard(&[(ZEROES, "0"), (DISCARDS, "4294966784")], false), Some(like(DISCARD_MAX, false)));
+        assert_eq!(discard(&[(ZEROES, "0"), (DISCARDS, "1000")], false), Some(like(512, false)), "whole blocks");
+    }
+
+    #[test]
+    fn no_discard_is_offered_where_the_device_takes_none() {
+        assert_eq!(discard(&[(DISCARDS, "0"), (ZEROES, "1048576")], false), None);
+        assert_eq!(discard(&[(DISCARDS, "0"), (ZEROES, "0")], false), None);
+        assert_eq!(discard(&[(DISCARDS, "511")], false), None, "less than a block");
+        assert_eq!(discard(&[("logical_block_size", "4096")], false), None, "its blocks are larger than the disk's");
+        assert_eq!(discard(&[], true), None, "read-only");
+    }
+}

@@ -10,7 +10,7 @@ use nix::fcntl::FallocateFlags;
 
 use super::options::because;
 use super::{DiskFile, FileRing, FileWork};
-use crate::{Buffer, DiskError, Geometry, Job, Op};
+use crate::{Buffer, Discard, DiskError, Geometry, Job, Op};
 
 /// An open file or device, and what is known about it.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Medium {
     // Copies of the geometry for the data path.
     bytes: AtomicU64,
     read_only: bool,
-    can_discard: bool,
+    discard: Option<Discard>,
     can_zero: Arc<ZeroWays>,
 }
 
@@ -43,7 +43,7 @@ impl Medium {
             file: Arc::new(file),
             bytes: AtomicU64::new(geometry.bytes),
             read_only: geometry.read_only,
-            can_discard: geometry.discard.is_some(),
+            discard: geometry.discard,
             can_zero: Arc::new(can_zero),
             geometry: Mutex::new(geometry),
         })
@@ -73,10 +73,13 @@ impl Medium {
             Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
             Op::Write { at, durable, .. } => ring.submit(&self.file, FileWork::Write { at, durable }, job),
             Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
-            Op::Discard { .. } if !self.can_discard => job.finish(Err(DiskError::Unsupported)),
-            Op::Discard { at, len } => {
-                ring.submit(&self.file, FileWork::Allocate { mode: PUNCH.bits(), at, len }, job);
-            }
+            Op::Discard { at, len } => match self.discard {
+                None => job.finish(Err(DiskError::Unsupported)),
+                Some(Discard { reads_zero: true, .. }) => {
+                    ring.submit(&self.file, FileWork::Allocate { mode: PUNCH.bits(), at, len }, job);
+                }
+                Some(_) => ring.submit(&self.file, FileWork::Discard { at, len }, job),
+            },
             Op::Zero { at, len, may_unmap } => {
                 let (file, ways) = (self.file.clone(), self.can_zero.clone());
                 ring.elsewhere(job, Box::new(move |_| ways.zero(&file, at, len, may_unmap)));
@@ -110,6 +113,8 @@ impl ZeroWays {
             }
             match file.allocate(mode, at, len) {
                 Err(DiskError::Unsupported) => works.store(false, Ordering::Relaxed),
+                // Part of a block of the device, through the page cache: writing can do what this cannot.
+                Err(DiskError::Other(libc::EINVAL)) => {}
                 result => return result,
             }
         }
@@ -176,12 +181,16 @@ mod tests {
         }
     }
 
+    fn medium(file: DiskFile, discards_to_zeroes: Option<bool>) -> Medium {
+        let with = |reads_zero| Discard { granularity: 512, alignment: 0, max_bytes: 4096, reads_zero };
+        let geometry = Geometry { discard: discards_to_zeroes.map(with), ..Geometry::plain(512, 4096) };
+        Medium::new(Path::new("medium"), file, geometry).unwrap()
+    }
+
     #[test]
     fn a_job_becomes_the_work_it_asks_for_and_blocking_work_goes_elsewhere() {
         let file = DiskFile::new(tempfile::tempfile().unwrap());
-        let discard = crate::Discard { granularity: 512, alignment: 0, max_bytes: 4096, reads_zero: true };
-        let geometry = Geometry { discard: Some(discard), ..Geometry::plain(512, 4096) };
-        let medium = Medium::new(Path::new("medium"), file, geometry).unwrap();
+        let medium = medium(file, Some(true));
         let mut ring = Notes::default();
         let write = |durable| (Op::Write { at: 512, len: 512, durable }, FileWork::Write { at: 512, durable });
         let wanted = [
@@ -200,5 +209,25 @@ mod tests {
         submit(Op::Zero { at: 0, len: 4096, may_unmap: true });
         assert_eq!(ring.0, wanted.map(|(_, work)| work));
         assert_eq!(ring.1, 1, "zeroing may have to write");
+    }
+
+    #[test]
+    fn a_discard_that_promises_no_zeroes_is_left_to_the_device_and_zeroes_never_are() {
+        let file = || DiskFile::new(tempfile::tempfile().unwrap());
+        let home = Arc::new(crate::testing::Collector::default());
+        let submit = |medium: &Medium, op| {
+            let mut ring = Notes::default();
+            medium.submit(Job::new(op, None, 0, home.clone()), &mut ring);
+            (ring.0, ring.1, home.take().result)
+        };
+        let discard = Op::Discard { at: 512, len: 1024 };
+        let unsupported = Err(DiskError::Unsupported);
+        let device = medium(file(), Some(false));
+        assert_eq!(submit(&device, discard), (vec![FileWork::Discard { at: 512, len: 1024 }], 0, unsupported));
+        let zero = Op::Zero { at: 512, len: 1024, may_unmap: true };
+        assert_eq!(submit(&device, zero), (vec![], 1, unsupported), "by fallocate or by writing");
+        assert_eq!(submit(&device, Op::Discard { at: 512, len: 0 }), (vec![], 0, Ok(())));
+        assert_eq!(submit(&device, Op::Discard { at: 4096, len: 512 }), (vec![], 0, Err(DiskError::OutOfRange)));
+        assert_eq!(submit(&medium(file(), None), discard), (vec![], 0, unsupported));
     }
 }

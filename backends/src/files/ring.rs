@@ -49,6 +49,15 @@ pub enum FileWork {
         /// How many bytes.
         len: u64,
     },
+    /// `BLKDISCARD`: a block device may forget this extent, and what it reads as afterwards is undefined.
+    /// It blocks, so a ring runs it on a helper thread. [`DiskError::Unsupported`] on anything that is no
+    /// block device.
+    Discard {
+        /// Where to begin, in bytes; a multiple of the device's logical block.
+        at: u64,
+        /// How many bytes; a multiple of the device's logical block.
+        len: u64,
+    },
 }
 
 impl FileWork {
@@ -57,7 +66,8 @@ impl FileWork {
     /// A durable write is a write and an `fdatasync`, which does more than `RWF_DSYNC` and never less.
     ///
     /// # Errors
-    /// What the kernel said; [`DiskError::OutOfRange`] where a read met the end of the file.
+    /// What the kernel said; [`DiskError::OutOfRange`] where a read met the end of the file;
+    /// [`DiskError::Unsupported`] for [`FileWork::Discard`], which no safe call does: rings do it themselves.
     pub fn perform(self, file: &DiskFile, job: &mut Job) -> Result<(), DiskError> {
         match self {
             Self::Read { at } => Ok(file.file.read_exact_at(job.buffer(), at)?),
@@ -67,6 +77,7 @@ impl FileWork {
             }
             Self::Sync => Ok(file.file.sync_data()?),
             Self::Allocate { mode, at, len } => file.allocate(FallocateFlags::from_bits_retain(mode), at, len),
+            Self::Discard { .. } => Err(DiskError::Unsupported),
         }
     }
 }
@@ -176,6 +187,19 @@ mod tests {
         let file = || DiskFile::new(tempfile::tempfile().unwrap());
         let (one, two) = (file(), file());
         assert_ne!(one.id(), two.id());
+    }
+
+    #[test]
+    fn a_discard_is_nothing_that_a_plain_call_does() {
+        let file = Arc::new(DiskFile::new(tempfile::tempfile().unwrap()));
+        let home = Arc::new(crate::testing::Collector::default());
+        let work = FileWork::Discard { at: 512, len: 1024 };
+        let job = || Job::new(crate::Op::Discard { at: 512, len: 1024 }, None, 0, home.clone());
+        assert_eq!(work.perform(&file, &mut job()), Err(DiskError::Unsupported));
+        assert_eq!(home.take().result, Err(DiskError::Lost), "perform finishes no job");
+        let mut ring = crate::testing::InlineRing::default();
+        ring.submit(&file, work, job());
+        assert_eq!((ring.discarded(), home.take().result), (&[(512, 1024)][..], Ok(())));
     }
 
     #[test]

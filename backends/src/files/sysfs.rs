@@ -21,7 +21,7 @@ impl BlockDevice {
         Self::find_in(Path::new("/sys/dev/block"), number)
     }
 
-    fn find_in(root: &Path, number: u64) -> Option<Self> {
+    pub(super) fn find_in(root: &Path, number: u64) -> Option<Self> {
         // Through the link: the disk of a partition is the folder above.
         let own = root.join(format!("{}:{}", major(number), minor(number))).canonicalize().ok()?;
         let is_partition = own.join("partition").exists();
@@ -114,13 +114,13 @@ fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    const SDA: u64 = 8 << 8;
+    pub(in crate::files) const SDA: u64 = 8 << 8;
 
-    fn put(folder: &Path, files: &[(&str, &str)]) {
+    pub(in crate::files) fn put(folder: &Path, files: &[(&str, &str)]) {
         for (name, text) in files {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     /// A tree as sysfs has it: sda with sda1, found by number through links.
-    fn tree() -> tempfile::TempDir {
+    pub(in crate::files) fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let disk = root.path().join("devices/sda");
         put(

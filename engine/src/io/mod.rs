@@ -4,6 +4,8 @@
 //! ([`uring`]), and sockets by epoll with a few disk threads ([`threads`]) for kernels and containers that
 //! refuse `io_uring`. A simulated world is a third tenant, outside this crate.
 
+#[allow(unsafe_code)]
+mod discard;
 pub mod inbox;
 pub mod linux;
 mod spin;

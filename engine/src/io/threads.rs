@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ferrite_backends::{DiskError, DiskFile, FileRing, FileWork, Job, Pool};
 
+use super::discard::discard;
 use super::linux::Disks;
 
 /// Blocking work on a job: the job is finished with what it returns.
@@ -114,6 +115,7 @@ impl Shared {
 impl Task {
     fn perform(self, mut job: Job) {
         let result = match self {
+            Self::File(file, FileWork::Discard { at, len }) => discard(&file, at, len),
             Self::File(file, work) => work.perform(&file, &mut job),
             Self::Elsewhere(work) => work(&mut job),
         };

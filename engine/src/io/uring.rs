@@ -107,6 +107,7 @@ impl Uring {
             };
         }
         match op.work {
+            FileWork::Discard { .. } => unreachable!("`submit` gives it to the threads"),
             FileWork::Sync => on_file!(file => opcode::Fsync::new(file).flags(types::FsyncFlags::DATASYNC).build()),
             FileWork::Allocate { mode, at, len } => {
                 on_file!(file => opcode::Fallocate::new(file, len).offset(at).mode(mode).build())
@@ -189,6 +190,10 @@ impl Uring {
 
 impl FileRing for Uring {
     fn submit(&mut self, file: &Arc<DiskFile>, work: FileWork, job: Job) {
+        // The ioctl blocks, and kernels before 6.12 have no request for it.
+        if matches!(work, FileWork::Discard { .. }) {
+            return FileRing::submit(&mut self.elsewhere, file, work, job);
+        }
         let key = self.ops.insert(Op { job, file: file.clone(), work, done: 0 });
         self.push(key);
     }

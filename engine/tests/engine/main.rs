@@ -2,5 +2,6 @@
 
 mod changing;
 mod common;
+mod discard;
 mod managing;
 mod serving;
