@@ -1,7 +1,7 @@
 //! Disks by one `io_uring`: registered files and buffers, one submission for all that a turn made due.
 //!
 //! The kernel writes into the buffer of a job until its completion is reaped, so the job, its buffer and
-//! its file live in [`Uring::ops`] until then. When the ring goes away it drains; what does not come home
+//! its file live in `Uring::ops` until then. When the ring goes away it drains; what does not come home
 //! in time is leaked, never freed.
 
 use std::io;
