@@ -60,7 +60,7 @@ fn unit(bytes: &mut Bytes<'_>) -> LogicalUnit {
         return LogicalUnit::missing();
     }
     let block_size = if choice & 1 == 0 { 512 } else { 4096 };
-    let blocks = [1, 2, 1000, 1 << 32, u64::MAX / 4096][bytes.below(5)];
+    let blocks = [1, 2, 1000, 1 << 32, i64::MAX as u64 / u64::from(block_size)][bytes.below(5)];
     let unmap = UnmapLimits { max_blocks: 1000, max_descriptors: 4, granularity: 8, alignment: 1, reads_zero: true };
     let medium = Medium {
         read_only: choice & 2 != 0,

@@ -99,6 +99,8 @@ impl Owner {
 
     /// Lets time pass up to a deadline, and the deadline.
     pub(crate) fn pass(&mut self, time: Duration) {
+        // What is due is sent at once: only the initiator is slow here.
+        self.flush();
         self.now += time;
         match &mut self.phase {
             Phase::Login(login) if login.deadline() <= self.now => login.on_deadline(self.now),

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::frames::Pdu;
 use super::request::{Answer, Completion, Notice};
 use super::session::{Initiator, Pending};
+use crate::wire::codes::task_response;
 use crate::wire::{
     AsyncMessage, Bhs, DataIn, LogoutResponse, NO_TAG, NopIn, NopOut, Opcode, R2t, Reject, ScsiResponse, TaskResponse,
     TextResponse, initiator_task_tag,
@@ -59,8 +60,10 @@ impl<S: Read + Write> Initiator<S> {
             Opcode::TaskResponse => {
                 let answer = TaskResponse::decode(&pdu.bhs);
                 match self.pending.remove(&answer.itt) {
-                    Some(Pending::Manage { function, lun, referenced }) => {
-                        self.managed(function, lun, referenced, answer.response);
+                    Some(Pending::Manage { ends }) => {
+                        if answer.response == task_response::COMPLETE {
+                            ends.iter().for_each(|itt| self.forget(*itt));
+                        }
                         self.finish(answer.itt, Answer::Managed(answer.response))
                     }
                     _ => Err(unasked("RFC 7143 §11.6.3", answer.itt)),

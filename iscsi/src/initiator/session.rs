@@ -10,7 +10,7 @@ use super::login::log_in;
 use super::request::{Answer, Completion, Manners, Notice, Request, ScsiResult};
 use super::settings::Settings;
 use super::task::Task;
-use crate::wire::codes::{function, task_response};
+use crate::wire::codes::function;
 
 /// Unasked messages of the target that are kept until somebody looks; beyond that the oldest is dropped.
 pub const NOTICES_MAX: usize = 1024;
@@ -40,7 +40,10 @@ pub struct Initiator<S> {
 #[derive(Debug)]
 pub(super) enum Pending {
     Scsi(Box<Task>),
-    Manage { function: u8, lun: [u8; 8], referenced: u32 },
+    /// `ends`: the commands that a success ends.
+    Manage {
+        ends: Vec<u32>,
+    },
     Ping,
     Text,
     Logout,
@@ -286,23 +289,20 @@ impl<S: Read + Write> Initiator<S> {
         Ok(())
     }
 
-    /// What a management function that succeeded has ended: those tasks get no response of their own.
-    pub(super) fn managed(&mut self, function: u8, lun: [u8; 8], referenced: u32, response: u8) {
-        if response != task_response::COMPLETE {
-            return;
-        }
-        self.pending.retain(|itt, pending| match (pending, function) {
-            (Pending::Scsi(_), function::ABORT_TASK) => *itt != referenced,
-            (
-                Pending::Scsi(task),
-                function::ABORT_TASK_SET | function::CLEAR_TASK_SET | function::LOGICAL_UNIT_RESET,
-            ) => task.lun != lun,
-            (
-                Pending::Scsi(_),
-                function::TARGET_WARM_RESET | function::TARGET_COLD_RESET | function::I_T_NEXUS_RESET,
-            ) => false,
-            _ => true,
+    /// The commands that a management function would end: those sent before it (RFC 7143 §4.2.3.1). They get no
+    /// response of their own.
+    pub(super) fn affected(&self, function: u8, lun: [u8; 8], referenced: u32) -> Vec<u32> {
+        let affected = |itt: u32, task: &Task| match function {
+            function::ABORT_TASK => itt == referenced,
+            function::ABORT_TASK_SET | function::CLEAR_TASK_SET | function::LOGICAL_UNIT_RESET => task.lun == lun,
+            function::TARGET_WARM_RESET | function::TARGET_COLD_RESET | function::I_T_NEXUS_RESET => true,
+            _ => false,
+        };
+        let pending = self.pending.iter().filter_map(|(itt, pending)| match pending {
+            Pending::Scsi(task) if affected(*itt, task) => Some(*itt),
+            _ => None,
         });
+        pending.collect()
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {

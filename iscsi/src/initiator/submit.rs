@@ -82,7 +82,8 @@ impl<S: Read + Write> Initiator<S> {
             ref_cmd_sn,
             ..TaskRequest::default()
         };
-        self.pending.insert(itt, Pending::Manage { function, lun, referenced });
+        let ends = self.affected(function, lun, referenced);
+        self.pending.insert(itt, Pending::Manage { ends });
         self.frames.send(&request.encode(), &[], &[])?;
         Ok(itt)
     }

@@ -187,6 +187,17 @@ fn a_target_reset_ends_all_tasks_or_is_not_authorized() {
     assert_eq!((kit.target().held(), initiator.in_flight()), (0, 0));
 }
 
+/// RFC 7143 §4.2.3.1: what is sent behind a function is not touched by it.
+#[test]
+fn commands_behind_a_reset_are_carried_out() {
+    let (kit, mut initiator, _) = holding(&[0, 0]);
+    kit.target().holding = false;
+    let reset = initiator.submit_manage(function::LOGICAL_UNIT_RESET, LUN0, None).unwrap();
+    let behind = initiator.submit(&ready(0)).unwrap();
+    assert_eq!([initiator.complete().unwrap().itt, initiator.complete().unwrap().itt], [reset, behind]);
+    assert_eq!(initiator.in_flight(), 0);
+}
+
 /// RFC 7143 §11.6.1: what is not there is answered as not supported, not with silence.
 #[test]
 fn functions_that_are_not_supported_say_so() {
