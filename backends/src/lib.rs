@@ -2,7 +2,7 @@
 //!
 //! | disk | is | finished writes | discards |
 //! | --- | --- | --- | --- |
-//! | [`BlockDisk`] | a block device or a file with `O_DIRECT` | as the device says; files: cached | holes, where device or file system has them |
+//! | [`BlockDisk`] | a block device or a file with `O_DIRECT` | as the device says; files: cached | holes, where device or file system has them, else `BLKDISCARD` |
 //! | [`FileDisk`] | a file through the page cache | cached | holes in the file |
 //! | [`MemoryDisk`] | shared pages in memory | lost with the power, flushed or not | pages given back |
 //! | [`NullDisk`] | zeroes | vanish | vanish |

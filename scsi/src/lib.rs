@@ -32,6 +32,7 @@
 mod attention;
 mod block;
 mod command;
+mod dispatch;
 mod identity;
 pub mod lun;
 mod medium;

@@ -87,7 +87,7 @@ impl Bench {
             cdb[1] = row.action.unwrap_or(0);
             cdb
         };
-        command::disk::TABLE.rows().iter().map(plain).collect()
+        dispatch::DISK.rows().iter().map(plain).collect()
     }
 }
 

@@ -1,35 +1,26 @@
-//! A logical unit: what stands between a command and its handler.
+//! A logical unit: what it is. What it makes of commands is `dispatch`.
 
 use crate::attention::Attention;
-use crate::command::table::Handler;
-use crate::command::{self, Asked, Cdb, Command, Row, Table};
 use crate::identity::Identity;
 use crate::medium::Medium;
-use crate::nexus::Nexus;
-use crate::plan::{Plan, Port, Reply, Status};
 use crate::reservation::Book;
-use crate::sense::Sense;
 use std::sync::Arc;
 
 /// A disk, or the place where one is missing. Immutable: a resize makes a new one with the same [`Book`].
 #[derive(Debug, Clone)]
 pub struct LogicalUnit {
-    kind: &'static Kind,
+    kind: Kind,
     identity: Identity,
     medium: Medium,
     book: Arc<Book>,
 }
 
-/// What differs between a unit that is there and one that is not.
-pub(crate) struct Kind {
-    /// Its commands.
-    pub(crate) table: &'static Table,
-    /// PERIPHERAL QUALIFIER and PERIPHERAL DEVICE TYPE.
-    pub(crate) peripheral: u8,
+/// Whether a unit is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Disk,
+    Missing,
 }
-
-static DISK: Kind = Kind { table: &command::disk::TABLE, peripheral: 0x00 };
-static MISSING: Kind = Kind { table: &command::missing::TABLE, peripheral: 0x7F };
 
 impl LogicalUnit {
     /// A disk.
@@ -38,14 +29,14 @@ impl LogicalUnit {
     /// When `medium` has a shape that [`Medium::new`] refuses.
     pub fn new(identity: Identity, medium: Medium, book: Arc<Book>) -> Self {
         assert_eq!(medium.shape(), Ok(()), "a medium that is no disk");
-        LogicalUnit { kind: &DISK, identity, medium, book }
+        LogicalUnit { kind: Kind::Disk, identity, medium, book }
     }
 
     /// The unit behind a number that no disk has. It answers INQUIRY (with qualifier 011b), REPORT LUNS and
     /// REQUEST SENSE, and everything else with LOGICAL UNIT NOT SUPPORTED.
     pub fn missing() -> Self {
         let medium = Medium::new(512, 1).expect("one block is a disk");
-        LogicalUnit { kind: &MISSING, identity: Identity::derive(""), medium, book: Arc::default() }
+        LogicalUnit { kind: Kind::Missing, identity: Identity::derive(""), medium, book: Arc::default() }
     }
 
     /// Who it is.
@@ -61,45 +52,6 @@ impl LogicalUnit {
     /// Its reservations and announcements.
     pub fn book(&self) -> &Arc<Book> {
         &self.book
-    }
-
-    /// Reads a command of `nexus` that came through `port`: what is to be done?
-    ///
-    /// READ and WRITE take no lock, allocate nothing, and cost one atomic load, unless the unit's book has news.
-    pub fn plan(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>) -> Plan {
-        nexus.meet(&self.book);
-        let found = self.kind.table.find(command.cdb, &self.medium);
-        if let Some(reply) = self.in_the_way(nexus, found.as_ref().ok().copied(), command.cdb) {
-            return Plan::Reply(reply);
-        }
-        match found {
-            Ok(row) => self.dispatch(nexus, port, command, row, row.handler),
-            Err(sense) => sense.into(),
-        }
-    }
-
-    /// Goes on with a command whose parameter list or pattern block has arrived, after [`Plan::Gather`]: `list` has
-    /// the length that was asked for.
-    pub fn gathered(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, list: &[u8]) -> Plan {
-        let row = match self.kind.table.find(command.cdb, &self.medium) {
-            Ok(row) => row,
-            Err(sense) => return sense.into(),
-        };
-        let Some(gathered) = row.gathered else {
-            return Sense::INVALID_FIELD_IN_CDB.into();
-        };
-        let asked = row.fields(command.cdb).and_then(|fields| {
-            let mut asked = self.asked(nexus, port, command, fields);
-            gathered(&mut asked, list)
-        });
-        asked.unwrap_or_else(Plan::from)
-    }
-
-    /// What `nexus` has still to hear of this unit, oldest first, with what the unit's book has for it; nothing is
-    /// settled by asking (QUERY ASYNCHRONOUS EVENT).
-    pub fn attentions(&self, nexus: &mut Nexus) -> Vec<Attention> {
-        nexus.meet(&self.book);
-        nexus.attentions()
     }
 
     /// What an initiator must be told when this unit takes the place of `old`.
@@ -121,181 +73,17 @@ impl LogicalUnit {
             .filter_map(|(changed, attention)| changed.then_some(attention))
     }
 
-    pub(crate) fn kind(&self) -> &'static Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
-
-    /// What keeps a command from being looked at, in the order of SAM-5 5.3.3: a reset that the initiator must hear
-    /// of, a reservation, any other attention.
-    #[inline]
-    fn in_the_way(&self, nexus: &mut Nexus, row: Option<&Row>, cdb: &[u8]) -> Option<Reply> {
-        if nexus.queue().is_empty() && !nexus.is_shut_out() {
-            return None;
-        }
-        let deaf = row.map_or(self.is_missing(), |row| row.passes_attention);
-        let reset = if deaf { None } else { nexus.queue().take_first(Attention::outranks_reservation) };
-        if let Some(attention) = reset {
-            return Some(attention.sense().into());
-        }
-        if nexus.is_shut_out() && row.is_some_and(|row| row.conflicts(cdb)) {
-            return Some(Status::ReservationConflict.into());
-        }
-        let other = if deaf { None } else { nexus.queue().pop() };
-        other.map(|attention| attention.sense().into())
-    }
-
-    fn dispatch(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, row: &Row, handler: Handler) -> Plan {
-        let planned = row.fields(command.cdb).and_then(|fields| {
-            if row.writes && self.medium.read_only {
-                return Err(Sense::WRITE_PROTECTED);
-            }
-            handler(&mut self.asked(nexus, port, command, fields))
-        });
-        planned.unwrap_or_else(Plan::from)
-    }
-
-    fn asked<'a>(&'a self, nexus: &'a mut Nexus, port: &'a Port, command: &Command<'_>, fields: &'a [u8]) -> Asked<'a> {
-        Asked { unit: self, nexus, port, cdb: Cdb::new(fields), data_out: command.data_out }
-    }
-
-    fn is_missing(&self) -> bool {
-        std::ptr::eq(self.kind, &MISSING)
-    }
 }
 
-impl std::fmt::Debug for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.peripheral == MISSING.peripheral { "Missing" } else { "Disk" })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::Identity;
-    use crate::medium::{Rotation, UnmapLimits};
-    use crate::nexus::NexusId;
-    use crate::tests::{Bench, attention, conflict, good, refused};
-
-    const TEST_UNIT_READY: [u8; 6] = [0; 6];
-
-    fn newcomer(bench: &Bench) -> Bench {
-        let id = NexusId { session: 99, name: "iqn.2026-11.com.example:new,i,0x1".into(), portal_group: 1 };
-        Bench { unit: bench.unit.clone(), nexus: Nexus::new(id), port: bench.port.clone() }
-    }
-
-    fn changed(change: impl FnOnce(Medium) -> Medium) -> Vec<Attention> {
-        let old = Bench::disk();
-        let new = Bench::with(change);
-        new.unit.attentions_since(&old.unit).collect()
-    }
-
-    #[test]
-    fn a_new_nexus_hears_power_on_with_its_first_command_and_then_goes_on() {
-        let mut bench = newcomer(&Bench::disk());
-        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::PowerOn));
-        assert_eq!(bench.ask(&TEST_UNIT_READY), good(&[]));
-    }
-
-    #[test]
-    fn asking_what_is_to_be_heard_finds_what_the_book_has_and_settles_nothing() {
-        let mut bench = Bench::disk();
-        bench.unit.book().reset(None, Attention::DeviceReset);
-        for _ in 0..2 {
-            assert_eq!(bench.unit.attentions(&mut bench.nexus), [Attention::DeviceReset]);
+impl Kind {
+    /// PERIPHERAL QUALIFIER and PERIPHERAL DEVICE TYPE.
+    pub(crate) fn peripheral(self) -> u8 {
+        match self {
+            Kind::Disk => 0x00,
+            Kind::Missing => 0x7F,
         }
-        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::DeviceReset));
-        assert_eq!(bench.unit.attentions(&mut bench.nexus), []);
-    }
-
-    #[test]
-    fn inquiry_and_report_luns_neither_wait_for_power_on_nor_settle_it() {
-        let mut bench = newcomer(&Bench::disk());
-        bench.done(&[0x12, 0, 0, 0, 36, 0]);
-        bench.done(&[0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0]);
-        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::PowerOn));
-    }
-
-    #[test]
-    fn an_unknown_or_malformed_command_hears_the_attention_first() {
-        let mut bench = newcomer(&Bench::disk());
-        assert_eq!(bench.ask(&[0xFF; 6]), attention(Attention::PowerOn));
-        assert_eq!(bench.ask(&[0xFF; 6]), refused(Sense::INVALID_OPCODE));
-        let mut bench = newcomer(&Bench::disk());
-        assert_eq!(bench.ask(&[0x28, 0xE0]), attention(Attention::PowerOn));
-        assert_eq!(bench.ask(&[0x28, 0xE0]), refused(Sense::INVALID_FIELD_IN_CDB));
-    }
-
-    #[test]
-    fn commands_that_do_not_exist_here_are_unknown() {
-        for opcode in [0x04, 0x15, 0x1D, 0x34, 0x55, 0x5E, 0x5F, 0x7F, 0x83, 0x89, 0xC0, 0xFF] {
-            assert_eq!(Bench::disk().ask(&[opcode, 0, 0, 0, 0, 0]), refused(Sense::INVALID_OPCODE));
-        }
-        assert_eq!(Bench::disk().ask(&[]), refused(Sense::INVALID_OPCODE));
-    }
-
-    #[test]
-    fn bytes_that_the_transport_pads_with_are_not_looked_at() {
-        assert_eq!(Bench::disk().ask(&[0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), good(&[]));
-    }
-
-    #[test]
-    fn a_missing_unit_tells_every_other_command_that_it_is_missing() {
-        let mut bench = newcomer(&Bench::missing());
-        for cdb in Bench::every_command() {
-            if !matches!(cdb[0], 0x03 | 0x12 | 0xA0) {
-                assert_eq!(bench.ask(&cdb), refused(Sense::NO_SUCH_UNIT), "{cdb:02x?}");
-            }
-        }
-        assert_eq!(bench.ask(&[0xFF; 6]), refused(Sense::NO_SUCH_UNIT));
-    }
-
-    #[test]
-    fn what_has_not_been_asked_for_cannot_be_gathered() {
-        assert_eq!(Bench::disk().gathered(&TEST_UNIT_READY, &[]), refused(Sense::INVALID_FIELD_IN_CDB));
-        assert_eq!(Bench::disk().gathered(&[0xFF; 6], &[1]), refused(Sense::INVALID_OPCODE));
-    }
-
-    #[test]
-    fn a_resized_unit_has_the_reservations_and_attentions_of_the_old_one() {
-        let mut holder = Bench::disk();
-        let mut other = holder.neighbour(2);
-        holder.done(&[0x16, 0, 0, 0, 0, 0]);
-        let old = holder.unit.clone();
-        let larger = Medium { blocks: 4096, ..old.medium().clone() };
-        let new = Arc::new(LogicalUnit::new(old.identity().clone(), larger, old.book().clone()));
-        for news in new.attentions_since(&old) {
-            new.book().post(None, news);
-        }
-        (holder.unit, other.unit) = (new.clone(), new);
-        assert_eq!(other.ask(&TEST_UNIT_READY), conflict());
-        assert_eq!(holder.ask(&TEST_UNIT_READY), attention(Attention::CapacityChanged));
-        holder.done(&[0x17, 0, 0, 0, 0, 0]);
-        assert_eq!(other.ask(&TEST_UNIT_READY), attention(Attention::CapacityChanged));
-        assert_eq!(other.ask(&TEST_UNIT_READY), good(&[]));
-    }
-
-    #[test]
-    fn what_changed_decides_which_attentions_are_due() {
-        let thin = UnmapLimits { max_blocks: 1, max_descriptors: 1, granularity: 0, alignment: 0, reads_zero: true };
-        assert_eq!(changed(|medium| medium), []);
-        assert_eq!(changed(|medium| Medium { blocks: 4096, ..medium }), [Attention::CapacityChanged]);
-        assert_eq!(changed(|medium| Medium { block_size: 4096, ..medium }), [Attention::CapacityChanged]);
-        assert_eq!(changed(|medium| Medium { read_only: true, ..medium }), [Attention::ModeChanged]);
-        assert_eq!(changed(|medium| Medium { unmap: Some(thin), ..medium }), [Attention::InquiryChanged]);
-        assert_eq!(changed(|medium| Medium { rotation: Rotation::Solid, ..medium }), [Attention::InquiryChanged]);
-        assert_eq!(
-            changed(|medium| Medium { blocks: 9, write_cache: true, max_transfer: 7, ..medium }),
-            [Attention::CapacityChanged, Attention::InquiryChanged, Attention::ModeChanged]
-        );
-        let renamed = Bench::of(Identity::derive("another"));
-        let news: Vec<_> = renamed.unit.attentions_since(&Bench::disk().unit).collect();
-        assert_eq!(news, [Attention::InquiryChanged]);
-    }
-
-    #[test]
-    #[should_panic(expected = "a medium that is no disk")]
-    fn a_medium_that_is_no_disk_is_our_own_mistake() {
-        Bench::with(|medium| Medium { block_size: 513, ..medium });
     }
 }

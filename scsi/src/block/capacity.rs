@@ -88,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn other_service_actions_are_invalid() {
+    fn other_service_actions_are_unknown() {
         let mut get_lba_status = sixteen(32);
         get_lba_status[1] = 0x12;
-        assert_eq!(Bench::disk().ask(&get_lba_status), refused(Sense::invalid_bit(1, 4)));
+        assert_eq!(Bench::disk().ask(&get_lba_status), refused(Sense::INVALID_OPCODE));
     }
 }

@@ -1,8 +1,6 @@
-//! A command as it arrives, and the first of the two steps that read it: which row of which table it is.
+//! A command as it arrives, and the shape of the tables that say what is a command.
 
 mod cdb;
-pub(crate) mod disk;
-pub(crate) mod missing;
 pub(crate) mod table;
 
 pub(crate) use cdb::Cdb;
@@ -43,6 +41,8 @@ pub enum Attribute {
 /// All that a command's handler may look at and change.
 pub(crate) struct Asked<'a> {
     pub(crate) unit: &'a LogicalUnit,
+    /// The commands that the unit has.
+    pub(crate) table: &'static Table,
     pub(crate) nexus: &'a mut Nexus,
     pub(crate) port: &'a Port,
     pub(crate) cdb: Cdb<'a>,

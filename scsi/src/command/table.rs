@@ -216,7 +216,8 @@ impl Table {
     /// The row that `cdb` means.
     ///
     /// # Errors
-    /// What the table has for a command it does not know; 5/24/00 for an unknown service action of one it does.
+    /// What the table has for a command it does not know. An unknown service action is an unknown command, too:
+    /// QEMU and libiscsi take 5/20/00 for "not implemented" and 5/24/00 for a mistake of theirs.
     #[inline]
     pub(crate) fn find(&self, cdb: &[u8], medium: &Medium) -> Result<&'static Row, Sense> {
         let opcode = *cdb.first().ok_or(self.unknown)?;
@@ -232,7 +233,7 @@ impl Table {
     fn find_action(&self, cdb: &[u8], opcode: u8) -> Result<&'static Row, Sense> {
         let action = cdb.get(1).map(|byte| byte & SERVICE_ACTION);
         let row = self.rows_of(opcode).iter().find(|row| row.action == action);
-        row.ok_or(Sense::invalid_bit(1, 4))
+        row.ok_or(self.unknown)
     }
 }
 
@@ -261,7 +262,7 @@ mod tests {
         let find = |cdb: &[u8]| TABLE.find(cdb, &medium()).map(|row| row.usage.len());
         assert_eq!(find(&[0x10, 0]), Ok(6));
         assert_eq!(find(&[0x20, 0xE2]), Ok(8));
-        assert_eq!(find(&[0x20, 0x03]), Err(Sense::invalid_bit(1, 4)));
+        assert_eq!(find(&[0x20, 0x03]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[0x20]), Err(Sense::invalid_bit(1, 4)));
         assert_eq!(find(&[0x11, 0]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[]), Err(Sense::INVALID_OPCODE));

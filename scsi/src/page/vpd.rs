@@ -9,7 +9,7 @@ pub(crate) fn page(asked: &Asked<'_>, code: u8) -> Option<Vec<u8>> {
     let pages = of_profile(asked.unit.identity().profile());
     let (_, body) = pages.iter().find(|(its, _)| *its == code)?;
     let body = body(asked);
-    let mut page = vec![asked.unit.kind().peripheral, code];
+    let mut page = vec![asked.unit.kind().peripheral(), code];
     page.extend_from_slice(&(body.len() as u16).to_be_bytes());
     page.extend_from_slice(&body);
     Some(page)

@@ -36,7 +36,7 @@ fn standard(asked: &Asked<'_>) -> Vec<u8> {
         Profile::Iet { release: IetRelease::V1_4_20, .. } => &IET_1_4_20,
     };
     let mut data = vec![0; form.len];
-    data[0] = asked.unit.kind().peripheral;
+    data[0] = asked.unit.kind().peripheral();
     data[2] = form.version;
     data[3] = form.format;
     data[4] = (form.len - 5) as u8;

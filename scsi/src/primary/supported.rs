@@ -41,7 +41,7 @@ fn all(asked: &Asked<'_>, timeouts: bool) -> Vec<u8> {
     const CTDP: u8 = 0x02;
     const SERVACTV: u8 = 0x01;
     let mut data = vec![0; 4];
-    for row in offered(asked, asked.unit.kind().table.rows()) {
+    for row in offered(asked, asked.table.rows()) {
         let flags = if timeouts { CTDP } else { 0 } | if row.action.is_some() { SERVACTV } else { 0 };
         let len = row.usage.len() as u8;
         data.extend_from_slice(&[row.opcode(), 0, 0, row.action.unwrap_or(0), 0, flags, 0, len]);
@@ -64,7 +64,7 @@ fn one(asked: &Asked<'_>, options: u8, timeouts: bool) -> Result<Vec<u8>, Sense>
     const NOT_SUPPORTED: u8 = 0x01;
     const AS_THE_STANDARD_SAYS: u8 = 0x03;
     let (opcode, action) = (asked.cdb.u8(3), asked.cdb.u16(4));
-    let rows = asked.unit.kind().table.rows_of(opcode);
+    let rows = asked.table.rows_of(opcode);
     let has_actions = rows.iter().any(|row| row.action.is_some());
     match options {
         1 if has_actions => return Err(Sense::invalid_bit(2, 2)),

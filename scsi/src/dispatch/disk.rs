@@ -1,7 +1,7 @@
 //! The commands of a disk: what they look like, and what may stand in their way.
 
-use super::table::{Offered, Row, Table, WhenReserved};
 use crate::block::{cache, capacity, transfer, unmap, verify, write_same};
+use crate::command::table::{Offered, Row, Table, WhenReserved};
 use crate::primary::{inquiry, luns, mode_sense, ready, request_sense, reserve, supported};
 use crate::sense::Sense;
 use WhenReserved::{Allowed, AllowedIf};
