@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(find(&[0x10, 0]), Ok(6));
         assert_eq!(find(&[0x20, 0xE2]), Ok(8));
         assert_eq!(find(&[0x20, 0x03]), Err(Sense::INVALID_OPCODE));
-        assert_eq!(find(&[0x20]), Err(Sense::invalid_bit(1, 4)));
+        assert_eq!(find(&[0x20]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[0x11, 0]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[]), Err(Sense::INVALID_OPCODE));
     }
