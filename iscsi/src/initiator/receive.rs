@@ -116,10 +116,13 @@ impl<S: Read + Write> Initiator<S> {
     }
 
     fn response(&mut self, pdu: &ScsiResponse, data: &[u8]) -> Result<(), Error> {
-        match self.pending.remove(&pdu.itt) {
-            Some(Pending::Scsi(task)) => self.finish(pdu.itt, Answer::Scsi(task.end_with_response(pdu, data)?)),
-            _ => Err(unasked("RFC 7143 §11.4", pdu.itt)),
+        let Some(Pending::Scsi(task)) = self.pending.remove(&pdu.itt) else {
+            return Err(unasked("RFC 7143 §11.4", pdu.itt));
+        };
+        if self.manners.check_exp_data_sn {
+            task.check_count(pdu)?;
         }
+        self.finish(pdu.itt, Answer::Scsi(task.end_with_response(pdu, data)?))
     }
 
     fn asked(&mut self, pdu: R2t) -> Result<(), Error> {

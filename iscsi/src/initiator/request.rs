@@ -178,18 +178,21 @@ pub enum Notice {
     },
 }
 
-/// What an initiator does by itself.
+/// What an initiator does by itself, and what it overlooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manners {
     /// Answer the target's pings.
     pub answer_pings: bool,
     /// Send data that an R2T asks for. Off, it behaves like a host after an abort with `FastAbort=Yes`.
     pub answer_r2t: bool,
+    /// Take a SCSI Response that miscounts the Data-In and R2T PDUs before it (RFC 7143 §11.4.8) for a breach. There
+    /// are targets in wide use that count no R2Ts.
+    pub check_exp_data_sn: bool,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Manners { answer_pings: true, answer_r2t: true }
+        Manners { answer_pings: true, answer_r2t: true, check_exp_data_sn: true }
     }
 }
 
