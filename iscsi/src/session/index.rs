@@ -2,7 +2,7 @@
 //!
 //! Tags are the initiator's choice and the table is asked once or twice for every command: open addressing over four
 //! times as many cells as there can be tasks, one multiplication as the hash. A peer that chooses colliding tags pays
-//! with probes over its own tasks, at most [`super::tasks::TASKS_MAX`] of them.
+//! with probes over its own tasks only, and those are bounded.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use crate::command::{Asked, Cdb};
 use crate::medium::Medium;
+use crate::plan::Plan;
 use crate::sense::Sense;
 
 /// A logical block address and a number of blocks, as the CDB has them.
@@ -84,6 +85,11 @@ impl Asked<'_> {
     pub(crate) fn addressed(&self) -> Addressed {
         Addressed::of(&self.cdb)
     }
+}
+
+/// No blocks are no error, and nothing to do.
+pub(crate) fn unless_empty(len: u32, plan: Plan) -> Plan {
+    if len == 0 { Plan::good() } else { plan }
 }
 
 #[cfg(test)]

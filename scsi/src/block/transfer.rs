@@ -1,5 +1,6 @@
 //! READ, WRITE, WRITE AND VERIFY, in all their lengths (SBC-3).
 
+use super::range::unless_empty;
 use super::verify::{ByteCheck, byte_check};
 use crate::command::Asked;
 use crate::plan::Plan;
@@ -26,11 +27,6 @@ pub(crate) fn write_and_verify(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     };
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
     Ok(unless_empty(len, Plan::WriteAndVerify { at, len, compare }))
-}
-
-/// No blocks are no error, and nothing to do.
-pub(crate) fn unless_empty(len: u32, plan: Plan) -> Plan {
-    if len == 0 { Plan::good() } else { plan }
 }
 
 /// FUA; or FUA_NV, which asks for what survives a power loss: without a non-volatile cache that is the medium, too.

@@ -1,6 +1,6 @@
 //! VERIFY: can the blocks be read, and do they hold what the initiator thinks (SBC-3)?
 
-use super::transfer::unless_empty;
+use super::range::unless_empty;
 use crate::command::Asked;
 use crate::plan::Plan;
 use crate::sense::Sense;
