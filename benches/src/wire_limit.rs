@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferrite_iscsi::wire::{
     Bhs, DataIn, LoginResponse, LogoutResponse, NO_TAG, NopIn, Opcode, ScsiCommand, ScsiResponse, data_len, padding,
@@ -33,6 +33,9 @@ const COMMAND_MAX: u32 = 1 << 20;
 const WINDOW: u32 = 1024;
 
 const READ_LEN: usize = 256 * 1024;
+
+/// How long it asks the sockets again and again after something moved, before it sleeps.
+const SPIN: Duration = Duration::from_micros(50);
 
 /// The server.
 pub struct Server {
@@ -67,6 +70,7 @@ impl Server {
         let data: Vec<u8> = (0..COMMAND_MAX).map(|at| (at / 512 + at) as u8 | 1).collect();
         let mut buffer = vec![0; READ_LEN];
         let mut links: Vec<Link> = Vec::new();
+        let mut last = Instant::now();
         loop {
             let mut moved = false;
             links.retain_mut(|link| match link.turn(&mut buffer, &data) {
@@ -77,9 +81,15 @@ impl Server {
                 Err(_) => false,
             });
             if moved {
+                last = Instant::now();
+                continue;
+            }
+            // A ceiling that sleeps at once would lie below targets that look again for a moment.
+            if last.elapsed() < SPIN && !links.is_empty() {
                 continue;
             }
             self.sleep(&links)?;
+            last = Instant::now();
             if stop() {
                 return Ok(());
             }
@@ -368,7 +378,6 @@ mod tests {
     use crate::load::{Options, Pattern, run};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
 
     #[test]
     fn the_generator_and_the_server_understand_each_other() {
