@@ -38,3 +38,8 @@ pub use ferrite_backends::{
     Finished, Geometry, Home, Job, MemoryDisk, NullDisk, Op, Page, Pages, Work,
 };
 pub use ferrite_engine::{SessionReport, ShutdownReport};
+
+/// The example of the README, compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -5,6 +5,7 @@ mod kit;
 use ferrite::api::config;
 
 const CONFIG: &str = include_str!("../dist/ferrite.toml");
+const README: &str = include_str!("../../README.md");
 const UNIT: &str = include_str!("../dist/ferrited.service");
 
 #[test]
@@ -23,6 +24,14 @@ fn every_line_that_is_commented_out_in_the_example_is_valid_too() {
     let loaded = config::parse(&whole, "ferrite.toml").unwrap_or_else(|rejected| panic!("{rejected}"));
     assert_eq!(loaded.warnings, []);
     assert!(loaded.config.engine.memory.is_some());
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_valid() {
+    let (_, after) = README.split_once("```toml\n").unwrap();
+    let (text, _) = after.split_once("```").unwrap();
+    let loaded = config::parse(text, "README.md").unwrap_or_else(|rejected| panic!("{rejected}"));
+    assert_eq!(loaded.config.targets.len(), 1);
 }
 
 #[test]
