@@ -106,7 +106,7 @@ pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
 fn medium(geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
     let block = geometry.block_size;
     let unfit = |why: &str| Refusal::new(codes::DISK_UNFIT, why.to_owned());
-    let plain = Medium::new(block, geometry.bytes / u64::from(block))
+    let plain = Medium::new(block, geometry.bytes.checked_div(block.into()).unwrap_or(0))
         .map_err(|error| unfit(&format!("the disk cannot be shown as one: {error}")))?;
     let blocks = |bytes: u64| u32::try_from(bytes / u64::from(block)).unwrap_or(u32::MAX);
     let unmap = geometry.discard.map(|discard| UnmapLimits {

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec};
-use ferrite_backends::{Backend, Pool};
+use ferrite_backends::{Backend, Pool, PoolUsage};
 
 use super::acceptor::{Acceptor, Lane};
 use super::registry::Registry;
@@ -63,6 +63,8 @@ struct Inner {
     acceptor: Acceptor,
     registry: Registry,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Of each shard.
+    pools: Vec<Pool>,
     stopped: AtomicBool,
     disks: &'static str,
 }
@@ -83,8 +85,9 @@ impl Engine {
         }));
         let lane = |inbox: &Arc<Inbox<_>>| Lane { inbox: inbox.clone(), load: Arc::default(), dead: Arc::default() };
         let lanes: Vec<Lane> = inboxes.iter().map(lane).collect();
+        let pools: Vec<Pool> = (0..count).map(|_| Pool::new(options.pool_bytes)).collect();
+        let mut started = Started { lanes: lanes.clone(), threads: Vec::new() };
         let (ready, readiness) = mpsc::channel();
-        let mut threads = Vec::new();
         for (number, wake) in wakes.into_iter().enumerate() {
             let birth = Birth {
                 number,
@@ -92,10 +95,12 @@ impl Engine {
                 inboxes: inboxes.clone(),
                 roster: roster.clone(),
                 options: options.clone(),
+                pool: pools[number].clone(),
                 dead: lanes[number].dead.clone(),
                 ready: ready.clone(),
             };
-            threads.push(thread::Builder::new().name(format!("ferrite-{number}")).spawn(move || birth.live())?);
+            let thread = thread::Builder::new().name(format!("ferrite-{number}")).spawn(move || birth.live())?;
+            started.threads.push(thread);
         }
         drop(ready);
         let mut disks = "threads";
@@ -104,9 +109,9 @@ impl Engine {
         }
         let acceptor = Acceptor::start(lanes.clone(), options.connections_max)?;
         let registry = Registry::new(lanes.clone());
-        let threads = Mutex::new(threads);
+        let threads = Mutex::new(started.all());
         let stopped = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, threads, stopped, disks })))
+        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, threads, pools, stopped, disks })))
     }
 
     /// What serves the disks: `io_uring` or `threads`.
@@ -207,6 +212,11 @@ impl Engine {
         sessions
     }
 
+    /// The buffers of each shard: what is lent is being moved to or from a disk or an initiator.
+    pub fn buffers(&self) -> Vec<PoolUsage> {
+        self.0.pools.iter().map(Pool::usage).collect()
+    }
+
     /// Stops: listens no more, asks initiators to log out, gives them `grace`, flushes every disk, ends.
     /// A second call finds nothing to do.
     pub fn shutdown(&self, grace: Duration) -> ShutdownReport {
@@ -281,6 +291,32 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// The shards of an engine that is being started: if that fails, those that run already end.
+struct Started {
+    lanes: Vec<Lane>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Started {
+    fn all(mut self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.threads)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        for lane in &self.lanes {
+            lane.inbox.post(Letter::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// What a shard's thread starts from.
 struct Birth {
     number: usize,
@@ -288,6 +324,7 @@ struct Birth {
     inboxes: Inboxes<TcpStream>,
     roster: Arc<Roster>,
     options: EngineOptions,
+    pool: Pool,
     dead: Arc<AtomicBool>,
     ready: mpsc::Sender<io::Result<&'static str>>,
 }
@@ -295,7 +332,7 @@ struct Birth {
 impl Birth {
     fn live(self) {
         self.wake.owned_by_this_thread();
-        let pool = Pool::new(self.options.pool_bytes);
+        let pool = self.pool.clone();
         let name = format!("ferrite-{}", self.number);
         match self.options.io.choice {
             IoChoice::Threads => self.with(DiskThreads::new(&name), pool),

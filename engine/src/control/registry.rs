@@ -42,54 +42,59 @@ impl Registry {
     /// Serves nothing any more, so that every disk is closed; false when one still works after `timeout`.
     pub(crate) fn clear(&self, timeout: Duration) -> bool {
         let empty = Arc::new(Catalog::empty());
-        self.lock().catalog = empty.clone();
-        self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold }).wait(timeout)
+        let mut state = self.lock();
+        state.catalog = empty.clone();
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold });
+        drop(state);
+        taken.wait(timeout)
     }
 
     pub(crate) fn listen(&self, acceptor: &Acceptor, address: SocketAddr) -> Result<SocketAddr, Refusal> {
-        let mut state = self.open_state()?;
+        let state = self.open_state()?;
         let bound = acceptor.listen(address, PORTAL_GROUP).map_err(|error| {
             Refusal::new(codes::CANNOT_LISTEN, format!("cannot listen on {address}: {error}"))
                 .hint("see who has the port with: ss -ltnp")
         })?;
         let next = state.catalog.with_portal(Portal { address: bound, group: PORTAL_GROUP });
-        self.publish(&mut state, next)?;
+        self.publish(state, next)?;
         Ok(bound)
     }
 
     pub(crate) fn set_discovery(&self, accounts: &[ChapSpec]) -> Result<(), Refusal> {
         let auth = auth(accounts, None)?;
-        let mut state = self.open_state()?;
+        let state = self.open_state()?;
         let next = state.catalog.with_discovery(auth);
-        self.publish(&mut state, next)
+        self.publish(state, next)
     }
 
     pub(crate) fn add_target(&self, name: &Iqn, spec: &TargetSpec) -> Result<(), Refusal> {
-        let mut state = self.open_state()?;
-        if state.catalog.targets.contains_key(name) {
-            return Err(Refusal::new(codes::TARGET_EXISTS, format!("there is a target {name} already")));
-        }
-        let mut target = Target::new(state.next_id(), name.clone(), spec)?;
+        self.open_state()?.free_name(name)?;
+        // Opened before the registry is locked: a disk that is slow to open holds nobody else up.
+        let mut disks = Vec::new();
         for (number, lun) in &spec.luns {
-            let about = |refusal: Refusal| refusal.about(format!("lun {number} of {name}"));
-            let disk = open(lun).map_err(about)?;
-            target = target.with(Lun::new(state.next_id(), name, number.number(), disk, &lun.identity, lun.read_only)?);
+            let disk = open(lun).map_err(|refusal| refusal.about(format!("lun {number} of {name}")))?;
+            disks.push((number.number(), disk, lun));
+        }
+        let mut state = self.open_state()?;
+        state.free_name(name)?;
+        let mut target = Target::new(state.next_id(), name.clone(), spec)?;
+        for (number, disk, lun) in disks {
+            target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only)?);
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
-        self.publish(&mut state, next)
+        self.publish(state, next)
     }
 
     pub(crate) fn remove_target(&self, name: &Iqn) -> Result<(), Refusal> {
-        let mut state = self.open_state()?;
+        let state = self.open_state()?;
         state.target(name)?;
         let next = state.catalog.without(name);
-        self.publish(&mut state, next)
+        self.publish(state, next)
     }
 
     pub(crate) fn add_lun(&self, target: &Iqn, number: LunNumber, spec: &LunSpec) -> Result<(), Refusal> {
-        self.free_number(target, number)?;
-        // Opened before the registry is locked: a disk that is slow to open holds nobody else up.
+        self.open_state()?.free_number(target, number)?;
         let disk = open(spec).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
         self.add(target, number, disk, &spec.identity, spec.read_only)
     }
@@ -112,54 +117,50 @@ impl Registry {
         identity: &IdentitySpec,
         read_only: bool,
     ) -> Result<(), Refusal> {
-        self.free_number(target, number)?;
         let mut state = self.open_state()?;
+        let entry = state.free_number(target, number)?;
         let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only)?;
-        let next = state.catalog.with(state.target(target)?.with(lun));
+        let next = state.catalog.with(entry.with(lun));
         check_identities(&next)?;
-        self.publish(&mut state, next)
-    }
-
-    fn free_number(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
-        let state = self.open_state()?;
-        if state.target(target)?.luns.contains_key(&number.number()) {
-            let what = format!("{target} has a lun {number} already");
-            return Err(Refusal::new(codes::LUN_EXISTS, what).hint("remove it first, or take another number"));
-        }
-        Ok(())
+        self.publish(state, next)
     }
 
     pub(crate) fn remove_lun(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
-        let mut state = self.open_state()?;
+        let state = self.open_state()?;
         let entry = state.target(target)?;
         lun_of(&entry, number)?;
         let next = state.catalog.with(entry.without(number.number()));
         drop(entry);
-        self.publish(&mut state, next)
+        self.publish(state, next)
     }
 
     pub(crate) fn resize_lun(&self, target: &Iqn, number: LunNumber, shrink: bool) -> Result<u64, Refusal> {
         let lun = lun_of(&*self.open_state()?.target(target)?, number)?;
-        // Looked at before the registry is locked: a stuck disk holds nobody else up.
+        // Looked at before the registry is locked, as above.
         let Some(resized) = lun.looked_at_again(shrink)? else { return Ok(lun.unit.medium().bytes()) };
         let bytes = resized.unit.medium().bytes();
-        let mut state = self.open_state()?;
+        let state = self.open_state()?;
         let entry = state.target(target)?;
         if !Arc::ptr_eq(&lun_of(&entry, number)?, &lun) {
             let what = format!("lun {number} of {target} was changed meanwhile");
             return Err(Refusal::new(codes::DISK_CHANGED, what).hint("try again"));
         }
         let next = state.catalog.with(entry.with(resized));
-        self.publish(&mut state, next)?;
+        self.publish(state, next)?;
         Ok(bytes)
     }
 
     /// Makes `next` the truth: every shard has it, and nothing runs against what it took away, when this
     /// returns well.
-    fn publish(&self, state: &mut State, next: Catalog) -> Result<(), Refusal> {
+    ///
+    /// The lock is held while it is posted, so that all shards get all changes in one order, and not while it is
+    /// waited for: a disk that does not answer holds up whoever wants it gone, and nobody else.
+    fn publish(&self, mut state: MutexGuard<'_, State>, next: Catalog) -> Result<(), Refusal> {
         let next = Arc::new(next);
         state.catalog = next.clone();
         let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold });
+        drop(state);
+        drop(next);
         if taken.wait(CHANGE_DEADLINE) {
             return Ok(());
         }
@@ -194,6 +195,23 @@ impl State {
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    fn free_name(&self, name: &Iqn) -> Result<(), Refusal> {
+        match self.catalog.targets.contains_key(name) {
+            true => Err(Refusal::new(codes::TARGET_EXISTS, format!("there is a target {name} already"))),
+            false => Ok(()),
+        }
+    }
+
+    /// The target, if it has no LUN of this number yet.
+    fn free_number(&self, target: &Iqn, number: LunNumber) -> Result<Arc<Target>, Refusal> {
+        let entry = self.target(target)?;
+        if entry.luns.contains_key(&number.number()) {
+            let what = format!("{target} has a lun {number} already");
+            return Err(Refusal::new(codes::LUN_EXISTS, what).hint("remove it first, or take another number"));
+        }
+        Ok(entry)
     }
 
     fn target(&self, name: &Iqn) -> Result<Arc<Target>, Refusal> {

@@ -22,6 +22,10 @@ pub trait Disks {
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
     /// Hands what is due to the kernel.
     fn submit(&mut self);
+    /// The kernel would not take all of it: to be tried again soon.
+    fn is_refused(&self) -> bool {
+        false
+    }
     /// Finishes the jobs that have completed; true when there were any.
     fn reap(&mut self) -> bool;
     /// Gives idle buffer memory back.
@@ -73,6 +77,7 @@ impl<D: Disks> LinuxIo<D> {
                         socket,
                         readable: broken || flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP),
                         writable: broken || flags.contains(EpollFlags::EPOLLOUT),
+                        ended: broken || flags.contains(EpollFlags::EPOLLRDHUP),
                     });
                 }
             }
@@ -127,6 +132,9 @@ impl<D: Disks> Io for LinuxIo<D> {
             return;
         }
         let began = Instant::now();
+        if until.is_some_and(|until| until <= began) {
+            return;
+        }
         let budget = self.spin.budget();
         if !budget.is_zero() {
             while began.elapsed() < budget {
@@ -138,7 +146,9 @@ impl<D: Disks> Io for LinuxIo<D> {
             }
             self.spin.missed();
         }
-        let timeout = match until {
+        // Nothing will tell when the kernel would take what it refused.
+        let again = self.disks.is_refused().then(|| began + RETRY_AFTER);
+        let timeout = match [until, again].into_iter().flatten().min() {
             None => EpollTimeout::NONE,
             Some(until) => {
                 // Rounded up: waking a little late is right, waking early would turn for nothing.
@@ -161,6 +171,9 @@ impl<D: Disks> Io for LinuxIo<D> {
         self.disks.describe()
     }
 }
+
+/// How soon work that the kernel refused is handed over again.
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 
 const WAKE: u64 = u64::MAX;
 const DISKS: u64 = u64::MAX - 1;

@@ -27,7 +27,8 @@ pub struct SocketId(pub usize);
 /// What a socket became ready for since it was last reported.
 ///
 /// Readiness is edge-triggered: a reader goes on until it is told `WouldBlock` or receives less than it
-/// asked for, and a writer until `WouldBlock` or a short send.
+/// asked for, and a writer until `WouldBlock` or a short send. After `ended` a reader goes on until it has seen
+/// the end: that came with the last bytes, and is not reported again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
     /// Which socket.
@@ -36,6 +37,8 @@ pub struct Readiness {
     pub readable: bool,
     /// There may be room to send.
     pub writable: bool,
+    /// The peer sends no more.
+    pub ended: bool,
 }
 
 /// All that a shard asks of the world. Nothing here blocks but [`Io::wait`].

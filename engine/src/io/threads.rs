@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -92,7 +93,11 @@ impl Shared {
         loop {
             if let Some((job, task)) = queue.due.pop_front() {
                 drop(queue);
-                task.perform(job);
+                // A job whose work panics is dropped, and ends as lost. The thread goes on: the next job is
+                // another disk's, perhaps.
+                if catch_unwind(AssertUnwindSafe(|| task.perform(job))).is_err() {
+                    tracing::error!("the work of a disk panicked");
+                }
                 queue = self.lock();
                 continue;
             }

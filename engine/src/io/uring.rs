@@ -36,6 +36,8 @@ struct Op {
     work: FileWork,
     /// Bytes of the buffer already moved; the kernel may move less than asked.
     done: usize,
+    /// Its file was forgotten meanwhile and must not be registered again: it would never be closed.
+    forgotten: bool,
 }
 
 impl Uring {
@@ -90,7 +92,7 @@ impl Uring {
     fn entry(&mut self, key: usize) -> Entry {
         let op = &mut self.ops[key];
         let descriptor = op.file.as_raw_fd();
-        let slot = self.files.slot(&self.ring, &op.file);
+        let slot = if op.forgotten { None } else { self.files.slot(&self.ring, &op.file) };
         // A registered file saves the kernel two atomic operations per request.
         macro_rules! on_file {
             ($file:ident => $build:expr) => {
@@ -194,12 +196,15 @@ impl FileRing for Uring {
         if matches!(work, FileWork::Discard { .. }) {
             return FileRing::submit(&mut self.elsewhere, file, work, job);
         }
-        let key = self.ops.insert(Op { job, file: file.clone(), work, done: 0 });
+        let key = self.ops.insert(Op { job, file: file.clone(), work, done: 0, forgotten: false });
         self.push(key);
     }
 
     fn forget(&mut self, file: &Arc<DiskFile>) {
         self.files.forget(&self.ring, file.id());
+        for (_, op) in self.ops.iter_mut().filter(|(_, op)| Arc::ptr_eq(&op.file, file)) {
+            op.forgotten = true;
+        }
     }
 
     fn elsewhere(&mut self, job: Job, work: Work) {
@@ -227,14 +232,17 @@ impl Disks for Uring {
         }
     }
 
+    fn is_refused(&self) -> bool {
+        self.unsubmitted || !self.backlog.is_empty()
+    }
+
     fn reap(&mut self) -> bool {
         self.collect()
     }
 
     fn trim(&mut self, pool: &Pool) {
         // A registered slab that the pool unmaps must not stay registered: its number will be used again.
-        if self.in_kernel == 0 && self.backlog.is_empty() {
-            self.buffers.forget_all(&self.ring);
+        if self.in_kernel == 0 && self.backlog.is_empty() && self.buffers.forget_all(&self.ring) {
             pool.trim();
         }
     }
@@ -344,15 +352,20 @@ impl Buffers {
         Some(slab)
     }
 
-    fn forget_all(&mut self, ring: &IoUring) {
+    /// False when the kernel keeps one, for want of memory: then all slabs stay.
+    fn forget_all(&mut self, ring: &IoUring) -> bool {
         let none = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         for (index, known) in self.known.iter_mut().enumerate().filter(|(_, known)| **known) {
             let index = u32::try_from(index).expect("slab numbers are u16");
             // SAFETY: an empty vector takes the registration back; nothing is in flight.
             let result = unsafe { ring.submitter().register_buffers_update(index, &[none], None) };
-            assert!(result.is_ok(), "io_uring must let go of a buffer: {result:?}");
+            if let Err(error) = result {
+                tracing::warn!(%error, "io_uring does not let go of a buffer; idle memory is kept");
+                return false;
+            }
             *known = false;
         }
+        true
     }
 }
 

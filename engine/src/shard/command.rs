@@ -1,15 +1,16 @@
 //! A SCSI command from its arrival to its answer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use ferrite_backends::{Data, Finished, Job, Op};
+use ferrite_backends::{Backend, Buffer, Data, FileRing, Finished, Job, Op};
 use ferrite_iscsi::{Command, Event, Outcome, TaskTag};
 use ferrite_scsi::{Reply, Sense, Status, lun};
 
+use super::Shard;
 use super::body::Body;
 use super::task::{Stage, TaskKey};
 use super::work::{Ask, Lend, Rare, Work, sense_of};
-use super::{LANDING_DEADLINE, OUTGOING_MAX, Shard};
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -32,7 +33,7 @@ impl<I: Io> Shard<I> {
     }
 
     fn arrived_command(&mut self, link: usize, command: &Command) {
-        let (session, plan) = {
+        let (session, unit, plan) = {
             let super::Phase::Full { session, .. } = self.links[link].phase else { unreachable!("it has events") };
             let member = &mut self.members[session];
             member.counters.commands += 1;
@@ -54,12 +55,12 @@ impl<I: Io> Shard<I> {
             } else {
                 Work::new(member.plan(number, &ask), &ask)
             };
-            (session, work.map(|work| (work, number)))
+            (session, member.unit_id(number), work.map(|work| (work, number)))
         };
         match plan {
             Err(reply) => self.reply(session, command.task, reply, 0),
             Ok((work, number)) => {
-                let key = self.tasks.insert(session, command.task, number, work, Stage::Starved);
+                let key = self.tasks.insert(session, command.task, number, unit, work);
                 self.members[session].remember(command.task, key);
                 self.start(key, command.data_follows);
             }
@@ -67,51 +68,27 @@ impl<I: Io> Shard<I> {
         self.mark_dirty(link);
     }
 
-    /// Lets data-out land, or goes to the disk. `urgent`: data is already behind the command in the stream,
-    /// and a connection must not stand still for want of a buffer.
-    fn start(&mut self, key: TaskKey, urgent: bool) {
-        let task = self.tasks.live(key);
-        let (session, tag) = (task.session, task.tag);
-        let len = task.work.data_out();
-        if len == 0 {
-            self.go_on(key);
-            return;
-        }
-        let buffer = if urgent { self.pool.take_urgent(len as usize) } else { self.pool.take(len as usize) };
-        match buffer {
-            Some(buffer) => {
-                let task = self.tasks.live(key);
-                task.buffer = Some(buffer);
-                task.stage = Stage::Landing;
-                if let Some((connection, member)) = self.carried(session) {
-                    connection.begin_write(&mut member.protocol, tag, len);
-                }
-                self.landing_begins(session);
-            }
-            None if urgent => {
-                self.forget(key);
-                self.reply(session, tag, Reply::from(Status::TaskSetFull), 0);
-            }
-            None => self.starved.push_back(key),
-        }
-    }
-
-    /// The connection owes data from now on. Each command gives it time anew; the window ends that.
-    fn landing_begins(&mut self, session: usize) {
-        let now = self.now;
-        if let Some(entry) = self.members[session].link.and_then(|link| self.links.get_mut(link)) {
-            entry.landed = now;
-            self.note_instant(Some(now + LANDING_DEADLINE));
-        }
-    }
-
     /// All data-out of a command has landed.
     fn landed(&mut self, link: usize, tag: TaskTag) {
         let Some((_, member)) = self.full(link) else { return };
-        let key = member.task(tag).expect("the protocol names a task it has");
+        let Some(key) = member.task(tag) else { return };
         let task = self.tasks.live(key);
+        if task.stage != Stage::Landing {
+            // It had no use for the data.
+            return;
+        }
+        task.landed = true;
         let session = task.session;
-        let Work::Rare(rare) = &task.work else { return self.go_on(key) };
+        let Work::Rare(rare) = &mut task.work else { return self.go_on(key) };
+        if let Rare::CompareRepeated { pattern, block, .. } = &mut **rare {
+            // Whoever waits for a buffer holds none, and this one will wait for its reads.
+            let list = task.buffer.take().expect("the block has landed");
+            *block = Box::from(&list[..]);
+            let len = *pattern;
+            drop(list);
+            self.give_back(key, len);
+            return self.go_on(key);
+        }
         let Rare::Gather { cdb, attribute, data_in, data_out, .. } = &**rare else { return self.go_on(key) };
         let list = task.buffer.take().expect("the list has landed");
         let (cdb, attribute, data_in, data_out) = (cdb.clone(), *attribute, *data_in, *data_out);
@@ -121,6 +98,8 @@ impl<I: Io> Shard<I> {
         let (block_size, write_cache) = (member.block_size(number), member.write_cache(number));
         let ask = Ask { cdb: &cdb, attribute, data_in, data_out, gathered, block_size, write_cache };
         let plan = member.gathered(number, &ask, &list);
+        drop(list);
+        self.give_back(key, gathered);
         match Work::new(plan, &ask) {
             Ok(work) => {
                 assert_eq!(work.data_out(), 0, "a command gathers once");
@@ -135,40 +114,45 @@ impl<I: Io> Shard<I> {
     }
 
     /// Submits the next job of a task, or answers it.
-    fn go_on(&mut self, key: TaskKey) {
+    pub(super) fn go_on(&mut self, key: TaskKey) {
         let task = self.tasks.live(key);
         let Some(step) = task.work.step() else { return self.good(key, None) };
-        let (session, number) = (task.session, task.lun);
-        let Some(lun) = self.members[session].lun(number) else {
-            // The LUN was removed while the data was on its way.
+        let (session, number, unit) = (task.session, task.lun, task.unit);
+        let Some(lun) = self.members[session].lun(number).filter(|lun| lun.id == unit) else {
+            // The LUN was removed while the data was on its way, or between two jobs; there may even be another
+            // of its number.
             return self.fail(key, Sense::NO_SUCH_UNIT);
         };
         let shares_pages = lun.disk.shares_pages();
-        let len = match step.op {
-            Op::Read { len, .. } | Op::Write { len, .. } => len as usize,
-            Op::Flush | Op::Discard { .. } | Op::Zero { .. } => 0,
-        };
+        let len = length(step.op);
         let buffer = match step.lend {
             Lend::None => None,
-            Lend::Fresh if shares_pages => None,
+            Lend::Fresh if shares_pages => {
+                if task.buffer.is_none() && !self.has_share(key) {
+                    return;
+                }
+                self.lend(key, len);
+                None
+            }
             Lend::DataOut => {
                 let mut buffer = task.buffer.take().expect("its data has landed");
-                buffer.truncate(len);
+                buffer.truncate(len as usize);
                 Some(buffer)
             }
             Lend::Repeated if task.buffer.is_some() => {
                 let mut buffer = task.buffer.take().expect("just seen");
-                buffer.truncate(len);
+                buffer.truncate(len as usize);
                 Some(buffer)
             }
+            Lend::Fresh if task.buffer.is_some() => {
+                // Whoever holds a buffer must not wait for another. Such memory is never more than what the
+                // pool has lent already: what is read is as long as what it is compared with.
+                self.lend(key, len);
+                Some(self.pool.take(len as usize).unwrap_or_else(|| Buffer::alone(len as usize)))
+            }
             Lend::Fresh | Lend::Repeated => {
-                let choked = matches!(task.work, Work::Read { .. }) && self.is_choked(session);
-                let taken = if choked { None } else { self.pool.take(len) };
-                let Some(mut buffer) = taken else {
-                    self.tasks.live(key).stage = Stage::Starved;
-                    self.starved.push_back(key);
-                    return;
-                };
+                let Some(mut buffer) = self.take(key, len as usize) else { return };
+                self.lend(key, len);
                 if let Work::Rare(rare) = &self.tasks.live(key).work
                     && let Rare::WriteSame { pattern, .. } = &**rare
                 {
@@ -181,12 +165,7 @@ impl<I: Io> Shard<I> {
         let member = &mut self.members[session];
         member.on_disk += 1;
         let lun = member.lun(number).expect("seen above");
-        lun.disk.submit(Job::new(step.op, buffer, key.token(), self.home.clone()), self.io.disks());
-    }
-
-    /// The connection has so much to send that it shall not read more yet.
-    fn is_choked(&mut self, session: usize) -> bool {
-        self.carried(session).is_some_and(|(connection, _)| connection.outgoing().len() >= OUTGOING_MAX)
+        submit(&*lun.disk, Job::new(step.op, buffer, key.token(), self.home.clone()), self.io.disks());
     }
 
     /// A job came home: the next step, or the answer.
@@ -207,7 +186,7 @@ impl<I: Io> Shard<I> {
         let member = &mut self.members[session];
         member.on_disk -= 1;
         if task.aborted {
-            drop(self.tasks.remove(key));
+            drop(self.take_out(key));
             self.end_if_last(session);
             return;
         }
@@ -236,7 +215,13 @@ impl<I: Io> Shard<I> {
         if let Work::Read { flush: false, .. } = task.work {
             return self.good(key, read);
         }
-        match task.work.home(read.as_ref(), task.buffer.as_deref()) {
+        let outcome = task.work.home(read.as_ref(), task.buffer.as_deref());
+        if read.is_some() {
+            // Home before the next step looks for a buffer.
+            drop(read);
+            self.give_back(key, length(step.op));
+        }
+        match outcome {
             Ok(()) => self.go_on(key),
             Err(failure) => self.fail(key, failure.0),
         }
@@ -264,7 +249,7 @@ impl<I: Io> Shard<I> {
     }
 
     /// Answers with what SCSI said without a disk. `moved`: data-out that was taken before.
-    fn reply(&mut self, session: usize, tag: TaskTag, reply: Reply, moved: u32) {
+    pub(super) fn reply(&mut self, session: usize, tag: TaskTag, reply: Reply, moved: u32) {
         let Some((connection, member)) = self.carried(session) else { return };
         let sense = reply.sense.map(|sense| sense.to_bytes(false));
         let data_len = u32::try_from(reply.data.len()).expect("SCSI replies are small");
@@ -288,48 +273,27 @@ impl<I: Io> Shard<I> {
     }
 
     /// The protocol will be told the end of a task, or has been: nothing more is known of it here.
-    fn forget(&mut self, key: TaskKey) -> super::task::Task {
-        let task = self.tasks.remove(key);
+    pub(super) fn forget(&mut self, key: TaskKey) -> super::task::Task {
+        let task = self.take_out(key);
         self.members[task.session].forget(task.tag);
         task
     }
+}
 
-    /// Gives buffers that came back to those who wait, oldest first.
-    pub(super) fn feed_starved(&mut self, now: Instant) {
-        for _ in 0..self.starved.len() {
-            let Some(key) = self.starved.pop_front() else { break };
-            let Some(task) = self.tasks.get(key) else { continue };
-            let waiting = self.starved.len();
-            if task.work.data_out() > 0 && task.buffer.is_none() {
-                self.start(key, false);
-            } else {
-                self.go_on(key);
-            }
-            if self.starved.len() > waiting {
-                // It waits again, now at the end: bring it back to the front and stop, or large requests
-                // would never see enough room.
-                let key = self.starved.pop_back().expect("it was just pushed");
-                self.starved.push_front(key);
-                if !self.rotate_choked() {
-                    break;
-                }
-            }
-        }
-        if !self.starved.is_empty() {
-            // Room comes by jobs and sends that wake the shard; this is for what comes by nothing else.
-            self.note_instant(Some(now + STARVED_LOOK));
-        }
+/// Gives a job to a disk. One that panics has dropped its job, which ends as lost: a mistake in somebody's
+/// backend is that disk's failure, not the end of all sessions of the shard.
+pub(super) fn submit(disk: &dyn Backend, job: Job, ring: &mut dyn FileRing) {
+    let op = job.op();
+    if catch_unwind(AssertUnwindSafe(|| disk.submit(job, ring))).is_err() {
+        tracing::error!(?op, "a disk panicked when it was given a job");
     }
+}
 
-    /// When the first waits for its own connection and not for the pool, others may pass.
-    fn rotate_choked(&mut self) -> bool {
-        let Some(key) = self.starved.front().copied() else { return false };
-        let session = self.tasks.live(key).session;
-        if self.is_choked(session) {
-            self.starved.rotate_left(1);
-            return true;
-        }
-        false
+/// Bytes that a job moves by its buffer.
+fn length(op: Op) -> u32 {
+    match op {
+        Op::Read { len, .. } | Op::Write { len, .. } => len,
+        Op::Flush | Op::Discard { .. } | Op::Zero { .. } => 0,
     }
 }
 
@@ -342,6 +306,3 @@ fn attribute(of: ferrite_iscsi::Attribute) -> ferrite_scsi::Attribute {
         ferrite_iscsi::Attribute::Aca => ferrite_scsi::Attribute::Aca,
     }
 }
-
-/// How often tasks that wait for a buffer are looked at when nothing else happens.
-const STARVED_LOOK: std::time::Duration = std::time::Duration::from_millis(20);

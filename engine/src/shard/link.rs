@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) held: Vec<u8>,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// The peer has sent all it will: nothing more is reported, so it is read until its end is seen.
+    pub(crate) ended: bool,
     /// Already in the list of links to serve, or to send for.
     pub(crate) in_runnable: bool,
     pub(crate) in_dirty: bool,

@@ -10,6 +10,7 @@ use super::Shard;
 use super::letters::Letter;
 use super::link::Phase;
 use super::session::Member;
+use crate::catalog::Target;
 use crate::io::Io;
 use crate::roster::{Claim, NexusName, Waiter};
 
@@ -72,7 +73,13 @@ impl<I: Io> Shard<I> {
             phase.login.refuse(status, why);
             return self.close_after_flush(link, now);
         }
-        let name = phase.target.as_ref().map(|target| NexusName {
+        if self.draining.is_some() {
+            phase.login.refuse(LoginStatus::ServiceUnavailable, "the target is going away");
+            return self.close_after_flush(link, now);
+        }
+        // A discovery session that names a target enters nothing, and must not end a session that did.
+        let target = phase.target.as_ref().filter(|_| !candidate.discovery);
+        let name = target.map(|target| NexusName {
             initiator: candidate.initiator.clone(),
             isid: candidate.isid.0,
             target: target.id,
@@ -97,8 +104,11 @@ impl<I: Io> Shard<I> {
         let Some(link) = self.links.iter().find(|(_, entry)| entry.serial == serial).map(|(key, _)| key) else {
             return;
         };
-        let Phase::Login(phase) = &mut self.links[link].phase else { return };
-        if let Some(candidate) = phase.waiting.take() {
+        let entry = &mut self.links[link];
+        let Phase::Login(phase) = &mut entry.phase else { return };
+        if entry.closing.is_none()
+            && let Some(candidate) = phase.waiting.take()
+        {
             self.claim_seat(link, candidate, now);
             self.login_events(link, now);
             self.mark_runnable(link);
@@ -111,9 +121,11 @@ impl<I: Io> Shard<I> {
             unreachable!("it was in login")
         };
         let (protocol, connection) = phase.login.admit(seat.tsih(), self.limits.connection, now);
-        // The catalog may have changed since the names were known.
-        let target = phase.target.and_then(|target| self.catalog.find(target.name.as_str()));
-        if target.is_none() && candidate.target.is_some() {
+        // The catalog may have changed since the names were known. Another target of the same name is not the
+        // one whose rules were passed.
+        let same = |target: Arc<Target>| self.catalog.find(target.name.as_str()).filter(|now| now.id == target.id);
+        let target = phase.target.filter(|_| !candidate.discovery).and_then(same);
+        if target.is_none() && !candidate.discovery {
             return self.close_link(link, "the target was removed during the login");
         }
         let isid = candidate.isid.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -9,7 +9,7 @@ use ferrite_scsi::{Attention, Sense, lun};
 use super::letters::{Hold, Letter, ManagedWhenDone};
 use super::link::Phase;
 use super::report::SessionReport;
-use super::task::{Stage, TaskKey};
+use super::task::{Stage, Task, TaskKey};
 use super::{Shard, session::Member};
 use crate::catalog::{Catalog, Target};
 use crate::io::Io;
@@ -24,7 +24,12 @@ pub(super) struct Pending {
 
 #[derive(Clone, Copy)]
 enum PendingKind {
-    Manage { tag: ManageTag, cold: bool },
+    /// `response`: what is answered when all has ended.
+    Manage {
+        tag: ManageTag,
+        cold: bool,
+        response: ManageResponse,
+    },
     Logout,
 }
 
@@ -46,12 +51,19 @@ impl<I: Io> Shard<I> {
         if needs_unit && unit.is_none() {
             return self.answer(link, manage.tag, ManageResponse::NoLun);
         }
-        let waits = |cold| PendingKind::Manage { tag: manage.tag, cold };
+        let waits = |cold| PendingKind::Manage { tag: manage.tag, cold, response: ManageResponse::Complete };
+        let gone = PendingKind::Manage { tag: manage.tag, cold: false, response: ManageResponse::NoTask };
         match manage.function {
             ManageFunction::AbortTask => match manage.referenced {
                 Referenced::Task(tag) => {
                     let hold = self.pend(serial, waits(false), now);
                     self.abort_task(session, tag, &hold);
+                }
+                // It may have been aborted before, when the disk did not answer in time: "does not exist" must
+                // mean that nothing of it will be written.
+                Referenced::Unknown if self.has_aborted(session, number) => {
+                    let hold = self.pend(serial, gone, now);
+                    self.wait_for_aborted(session, Some(number), &hold);
                 }
                 // RFC 7143 §11.6.1: a command that has not arrived, within the window, counts as aborted.
                 Referenced::InWindow => self.answer(link, manage.tag, ManageResponse::Complete),
@@ -62,6 +74,7 @@ impl<I: Io> Shard<I> {
                 for tag in self.tags_on(session, |task_lun| task_lun == number) {
                     self.abort_task(session, tag, &hold);
                 }
+                self.wait_for_aborted(session, Some(number), &hold);
             }
             ManageFunction::ClearTaskSet | ManageFunction::LogicalUnitReset => {
                 let unit = unit.expect("checked above");
@@ -115,6 +128,7 @@ impl<I: Io> Shard<I> {
                 for tag in self.tags_on(session, |_| true) {
                     self.abort_task(session, tag, &hold);
                 }
+                self.wait_for_aborted(session, None, &hold);
                 for unit in self.members[session].units() {
                     unit.lun.unit.book().forget(serial);
                     unit.nexus.post(Attention::NexusLoss);
@@ -144,16 +158,17 @@ impl<I: Io> Shard<I> {
     pub(super) fn managed(&mut self, number: u64) {
         if let Some(at) = self.managing.iter().position(|pending| pending.number == number) {
             let pending = self.managing.swap_remove(at);
-            self.settle(&pending, ManageResponse::Complete);
+            self.settle(&pending, None);
         }
     }
 
-    fn settle(&mut self, pending: &Pending, response: ManageResponse) {
+    /// `instead`: not all has ended, and this is answered.
+    fn settle(&mut self, pending: &Pending, instead: Option<ManageResponse>) {
         let Some(link) = self.link_of(pending.session) else { return };
         let now = self.io.now();
         match pending.kind {
-            PendingKind::Manage { tag, cold } => {
-                self.answer(link, tag, response);
+            PendingKind::Manage { tag, cold, response } => {
+                self.answer(link, tag, instead.unwrap_or(response));
                 if cold {
                     self.close_after_flush(link, now);
                 }
@@ -176,7 +191,7 @@ impl<I: Io> Shard<I> {
         let late: Vec<Pending> = late;
         for pending in late {
             tracing::warn!(session = pending.session, "commands did not end in time for task management");
-            self.settle(&pending, ManageResponse::Rejected);
+            self.settle(&pending, Some(ManageResponse::Rejected));
         }
         let next = self.managing.iter().map(|pending| pending.deadline).min();
         self.note_instant(next);
@@ -209,7 +224,7 @@ impl<I: Io> Shard<I> {
             task.aborted = true;
             task.holds.push(hold.clone());
         } else {
-            drop(self.tasks.remove(key));
+            drop(self.take_out(key));
         }
     }
 
@@ -229,11 +244,7 @@ impl<I: Io> Shard<I> {
             for tag in tags {
                 self.abort_task(session, tag, hold);
             }
-            for task in self.tasks.iter_mut() {
-                if task.session == session && task.lun == number && task.aborted {
-                    task.holds.push(hold.clone());
-                }
-            }
+            self.wait_for_aborted(session, Some(number), hold);
         }
     }
 
@@ -265,11 +276,21 @@ impl<I: Io> Shard<I> {
         for tag in self.tags_on(session, |_| true) {
             self.abort_task(session, tag, &hold);
         }
-        for task in self.tasks.iter_mut() {
-            if task.session == session && task.aborted {
-                task.holds.push(hold.clone());
-            }
-        }
+        self.wait_for_aborted(session, None, &hold);
+    }
+
+    /// What earlier aborts of a session left on the disk of LUN `number`, or of all.
+    fn aborted(&mut self, session: usize, number: Option<u16>) -> impl Iterator<Item = &mut Task> {
+        let of = move |task: &&mut Task| task.session == session && number.is_none_or(|number| task.lun == number);
+        self.tasks.iter_mut().filter(|task| task.aborted).filter(of)
+    }
+
+    fn has_aborted(&mut self, session: usize, number: u16) -> bool {
+        self.aborted(session, Some(number)).next().is_some()
+    }
+
+    fn wait_for_aborted(&mut self, session: usize, number: Option<u16>, hold: &Hold) {
+        self.aborted(session, number).for_each(|task| task.holds.push(hold.clone()));
     }
 
     /// The link of a session, by its serial.
@@ -292,6 +313,7 @@ impl<I: Io> Shard<I> {
         for key in member.tasks().collect::<Vec<_>>() {
             self.orphan(key, &none);
         }
+        self.members[session].forget_all();
         self.end_if_last(session);
     }
 
@@ -300,13 +322,9 @@ impl<I: Io> Shard<I> {
         if member.link.is_some() || member.on_disk > 0 {
             return;
         }
-        let mut member = self.members.remove(session);
-        let serial = member.serial;
-        for unit in member.units() {
-            unit.lun.unit.book().forget(serial);
-        }
-        self.managing.retain(|pending| pending.session != serial);
-        // Dropping the member gives its seat back and tells whoever waits for it.
+        // Dropping it frees what it had reserved, gives its seat back and tells whoever waits for that.
+        let member = self.members.remove(session);
+        self.managing.retain(|pending| pending.session != member.serial);
     }
 
     /// The world has changed: sessions get the new shape of their targets between two turns.
@@ -354,7 +372,12 @@ impl<I: Io> Shard<I> {
     }
 
     fn lost_target(&mut self, session: usize, hold: &Hold, now: Instant) {
-        self.members[session].holds.push(hold.clone());
+        let member = &mut self.members[session];
+        if std::mem::replace(&mut member.lost, true) {
+            // An earlier change took its target away, and is what waits for it.
+            return;
+        }
+        member.holds.push(hold.clone());
         if let Some(link) = self.members[session].link {
             if let Some((connection, member)) = self.full(link) {
                 connection.notify(&mut member.protocol, Notice::DropSession);

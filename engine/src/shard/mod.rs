@@ -7,6 +7,7 @@
 //! finished, and send what is due with one vectored call per connection.
 
 mod body;
+mod buffers;
 mod command;
 pub(crate) mod letters;
 pub(crate) mod link;
@@ -92,6 +93,10 @@ pub(crate) struct Shard<I: Io> {
     dirty: Vec<usize>,
     /// Tasks that wait for a buffer, oldest first.
     starved: VecDeque<TaskKey>,
+    /// Bytes that the tasks of one session may hold, and that may be due to be sent for it.
+    share: u64,
+    /// Sessions that hold less than before and have tasks that wait for that.
+    relieved: Vec<usize>,
     /// Flushes that belong to no command, until they are home.
     flushes: Slab<turn::Flush>,
 
@@ -118,6 +123,7 @@ impl<I: Io> Shard<I> {
     pub(crate) fn new(parts: Parts<I>) -> Self {
         let now = parts.io.now();
         let Parts { number, io, inbox, peers, pool, roster, catalog, limits } = parts;
+        let share = SHARE_MAX.min(pool.usage().budget as u64 / SESSIONS_PER_POOL);
         Self {
             number,
             io,
@@ -138,6 +144,8 @@ impl<I: Io> Shard<I> {
             runnable: VecDeque::new(),
             dirty: Vec::new(),
             starved: VecDeque::new(),
+            share,
+            relieved: Vec::new(),
             flushes: Slab::new(),
             staging: vec![0; STAGING].into_boxed_slice(),
             finished: Vec::new(),
@@ -197,8 +205,12 @@ const BYTES_PER_TURN: usize = 1 << 20;
 const SLICES_PER_SEND: usize = 512;
 const BYTES_PER_SEND: usize = 4 << 20;
 
-/// A link with this much to send starts no more reads: a peer that does not read holds no more memory.
-const OUTGOING_MAX: u64 = 8 << 20;
+/// A session that holds this many bytes of buffers, or has them due to be sent, starts nothing that needs more:
+/// a peer that does not read, or owes data, keeps no more from others.
+const SHARE_MAX: u64 = 8 << 20;
+
+/// A small pool is not for one session alone: it gets this part of it at the most.
+const SESSIONS_PER_POOL: u64 = 4;
 
 /// A link that is done has this long to take its last bytes.
 const LINGER: Duration = Duration::from_secs(2);

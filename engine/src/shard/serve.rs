@@ -20,6 +20,9 @@ impl<I: Io> Shard<I> {
             let used = self.feed(link, &held, now);
             if used < held.len() {
                 self.hold_back(link, held, used);
+                // What the protocol answered by itself is due all the same.
+                self.mark_dirty(link);
+                self.note_deadline(link);
                 return;
             }
         }
@@ -43,7 +46,7 @@ impl<I: Io> Shard<I> {
                 self.hold_back(link, staging[..staged].to_vec(), used);
             }
             if drained && let Some(entry) = self.links.get_mut(link) {
-                entry.readable = false;
+                entry.readable = entry.ended;
             }
         }
         self.staging = staging;
@@ -236,9 +239,11 @@ impl<I: Io> Shard<I> {
             }
             return;
         }
-        if (entry.readable || !entry.held.is_empty()) && self.wants_input(link) {
+        let (session, has_input) = (entry.session(), entry.readable || !entry.held.is_empty());
+        if has_input && self.wants_input(link) {
             self.mark_runnable(link);
         }
+        self.relieve(session);
         if self.draining.is_some() {
             self.refuse_login_while_draining(link, now);
         }

@@ -1,5 +1,6 @@
 //! What the engine knows of a session beside the protocol's part: its target, its units, its tasks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ferrite_iscsi::{Session, TaskTag};
@@ -30,6 +31,12 @@ pub(crate) struct Member {
     tasks: Vec<Option<TaskKey>>,
     /// Jobs on disks, of live and of aborted tasks.
     pub(crate) on_disk: usize,
+    /// Bytes that its tasks hold.
+    pub(crate) lent: u64,
+    /// Tasks that wait for its share, oldest first.
+    pub(crate) choked: VecDeque<TaskKey>,
+    /// Its target was removed; it ends.
+    pub(crate) lost: bool,
     /// Who waits for the session's end.
     pub(crate) holds: Vec<Hold>,
     pub(crate) counters: Counters,
@@ -71,6 +78,9 @@ impl Member {
             absent,
             tasks: Vec::new(),
             on_disk: 0,
+            lent: 0,
+            choked: VecDeque::new(),
+            lost: false,
             holds: Vec::new(),
             counters: Counters::default(),
         };
@@ -88,6 +98,11 @@ impl Member {
     /// The configured LUN behind `number`.
     pub(crate) fn lun(&self, number: u16) -> Option<&Arc<Lun>> {
         position(&self.units, number).map(|at| &self.units[at].lun)
+    }
+
+    /// Names the configured LUN behind `number`, whatever comes to have the number later.
+    pub(crate) fn unit_id(&self, number: u16) -> u64 {
+        self.lun(number).map_or(0, |lun| lun.id)
     }
 
     /// What the unit behind `number` makes of a command.
@@ -205,9 +220,24 @@ impl Member {
         self.tasks.get(tag.index()).copied().flatten()
     }
 
+    /// None of its tasks is known to the protocol any more.
+    pub(crate) fn forget_all(&mut self) {
+        self.tasks.clear();
+        self.choked.clear();
+    }
+
     /// The live tasks.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskKey> + '_ {
         self.tasks.iter().flatten().copied()
+    }
+}
+
+impl Drop for Member {
+    // Here and not where sessions end: a shard that fails ends its sessions, too.
+    fn drop(&mut self) {
+        for unit in &self.units {
+            unit.lun.unit.book().forget(self.serial);
+        }
     }
 }
 

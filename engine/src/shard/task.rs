@@ -15,10 +15,16 @@ pub(crate) struct Task {
     pub(crate) tag: TaskTag,
     /// LUN number within the target.
     pub(crate) lun: u16,
+    /// [`crate::catalog::Lun::id`] of the unit behind that number when the command came.
+    pub(crate) unit: u64,
     pub(crate) work: Work,
     /// Data-out of the command, or the buffer lent to the next read.
     pub(crate) buffer: Option<Buffer>,
     pub(crate) stage: Stage,
+    /// All of its data-out has come.
+    pub(crate) landed: bool,
+    /// Bytes that it holds of its session's share.
+    pub(crate) lent: u64,
     /// The protocol has forgotten it: nothing is answered when its job comes home.
     pub(crate) aborted: bool,
     /// Who waits for its end.
@@ -29,8 +35,10 @@ pub(crate) struct Task {
 /// What a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// A buffer: the pool is spent, or its connection has much to send already.
+    /// A buffer: the pool is spent.
     Starved,
+    /// Its session's share: it holds much already, or has much to send.
+    Choked,
     /// Data-Out from the initiator.
     Landing,
     /// A job on a disk.
@@ -54,10 +62,23 @@ pub(crate) struct TaskKey {
 }
 
 impl Tasks {
-    pub(crate) fn insert(&mut self, session: usize, tag: TaskTag, lun: u16, work: Work, stage: Stage) -> TaskKey {
+    pub(crate) fn insert(&mut self, session: usize, tag: TaskTag, lun: u16, unit: u64, work: Work) -> TaskKey {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
-        let task = Task { session, tag, lun, work, buffer: None, stage, aborted: false, holds: Vec::new(), sequence };
+        let task = Task {
+            session,
+            tag,
+            lun,
+            unit,
+            work,
+            buffer: None,
+            stage: Stage::Starved,
+            landed: false,
+            lent: 0,
+            aborted: false,
+            holds: Vec::new(),
+            sequence,
+        };
         let slot = u32::try_from(self.slots.insert(task)).expect("windows and pools bound the tasks");
         TaskKey { slot, sequence }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ferrite_backends::{Job, Op};
 
+use super::command::submit;
 use super::letters::{Arrival, Hold, Letter};
 use super::link::{Link, LoginPhase, Phase};
 use super::task::TaskKey;
@@ -33,10 +34,11 @@ impl<I: Io> Shard<I> {
         self.io.wait(until, &mut ready);
         let now = self.io.now();
         self.now = now;
-        for Readiness { socket, readable, writable } in ready.drain(..) {
+        for Readiness { socket, readable, writable, ended } in ready.drain(..) {
             let link = self.by_socket[socket.0];
             let Some(entry) = self.links.get_mut(link) else { continue };
             entry.readable |= readable;
+            entry.ended |= ended;
             if writable {
                 entry.writable = true;
                 self.mark_dirty(link);
@@ -56,6 +58,7 @@ impl<I: Io> Shard<I> {
         self.collect(now);
         self.feed_starved(now);
         self.send_due(now);
+        self.feed_choked();
         if self.next_deadline.is_some_and(|deadline| deadline <= now) {
             self.look_at_deadlines(now);
         }
@@ -63,7 +66,7 @@ impl<I: Io> Shard<I> {
     }
 
     fn has_work(&self) -> bool {
-        !self.runnable.is_empty() || !self.dirty.is_empty()
+        !self.runnable.is_empty() || !self.dirty.is_empty() || !self.relieved.is_empty()
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -138,6 +141,7 @@ impl<I: Io> Shard<I> {
             held: Vec::new(),
             readable: true,
             writable: true,
+            ended: false,
             in_runnable: false,
             in_dirty: false,
             closing: None,
@@ -212,7 +216,7 @@ impl<I: Io> Shard<I> {
         for lun in catalog.luns() {
             let flush = Flush { failed: failed.clone(), _hold: hold.clone() };
             let token = TaskKey::flush_token(self.flushes.insert(flush));
-            lun.disk.submit(Job::new(Op::Flush, None, token, self.home.clone()), self.io.disks());
+            submit(&*lun.disk, Job::new(Op::Flush, None, token, self.home.clone()), self.io.disks());
         }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) enum Rare {
         at: u64,
         left: u64,
         pattern: u32,
+        /// The block, once it has landed.
+        block: Box<[u8]>,
         wanted: u32,
         compared: u64,
     },
@@ -135,9 +137,14 @@ impl Work {
                 0 => Self::Done { wanted: len },
                 cut => rare(Rare::Compare { at, len: cut, wanted: len }),
             },
-            Plan::CompareRepeated { at, len, pattern } if whole(pattern) == pattern => {
-                rare(Rare::CompareRepeated { at, left: len, pattern, wanted: pattern, compared: 0 })
-            }
+            Plan::CompareRepeated { at, len, pattern } if whole(pattern) == pattern => rare(Rare::CompareRepeated {
+                at,
+                left: len,
+                pattern,
+                block: Box::default(),
+                wanted: pattern,
+                compared: 0,
+            }),
             Plan::CompareRepeated { pattern, .. } => Self::Done { wanted: pattern },
             Plan::Verify { at, len } => rare(Rare::Verify { at, left: len.into() }),
             // IMMED allows to answer early, and nobody is hurt by an answer that is true.
@@ -232,9 +239,9 @@ impl Work {
                     difference(read, |at, len| &sent[at..at + len])?;
                     *self = Self::Done { wanted };
                 }
-                Rare::CompareRepeated { at, left, compared, .. } => {
-                    let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
-                    compare_blocks(read, sent).map_err(|offset| miscompare(*compared + offset))?;
+                Rare::CompareRepeated { at, left, block, compared, .. } => {
+                    let read = read.expect("it was a read");
+                    compare_blocks(read, block).map_err(|offset| miscompare(*compared + offset))?;
                     let moved = read.len() as u64;
                     (*at, *left, *compared) = (*at + moved, *left - moved, *compared + moved);
                 }
@@ -416,11 +423,15 @@ mod tests {
     fn a_repeated_compare_names_the_offset_from_the_start_of_the_command() {
         let plan = Plan::CompareRepeated { at: 0, len: 2 << 20, pattern: 512 };
         let mut work = Work::new(plan, &ask(0, 512)).unwrap();
-        let block = [7; 512];
-        work.home(Some(&Body::Bytes(vec![7; 1 << 20])), Some(&block)).unwrap();
+        if let Work::Rare(rare) = &mut work
+            && let Rare::CompareRepeated { block, .. } = &mut **rare
+        {
+            *block = Box::from([7; 512]);
+        }
+        work.home(Some(&Body::Bytes(vec![7; 1 << 20])), None).unwrap();
         let mut second = vec![7; 1 << 20];
         second[5] = 0;
-        let failure = work.home(Some(&Body::Bytes(second)), Some(&block)).unwrap_err();
+        let failure = work.home(Some(&Body::Bytes(second)), None).unwrap_err();
         assert_eq!(failure.0, Sense::miscompare((1 << 20) + 5));
     }
 

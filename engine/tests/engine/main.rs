@@ -3,5 +3,6 @@
 mod changing;
 mod common;
 mod discard;
+mod hostile;
 mod managing;
 mod serving;
