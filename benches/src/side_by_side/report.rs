@@ -64,16 +64,17 @@ fn shown(ratio: f64) -> String {
 }
 
 fn remarks(contestants: &[Contestant], figures: &[Figures]) -> String {
-    let mut remarks = Vec::new();
-    for (contestant, figures) in contestants.iter().zip(figures) {
-        if figures.generator_load > GENERATOR_LOAD_MAX {
-            remarks.push(format!("{}: the generator was busy, the target may be faster", contestant.name));
-        }
-        if figures.spread > SPREAD_MAX {
-            remarks.push(format!("{}: rounds {:.0} % apart", contestant.name, figures.spread * 100.0));
-        }
-    }
-    remarks.join("; ")
+    let named = |told: &dyn Fn(&Figures) -> Option<String>| -> String {
+        let each = contestants.iter().zip(figures);
+        let parts: Vec<String> =
+            each.filter_map(|(contestant, figures)| Some(format!("{}{}", contestant.name, told(figures)?))).collect();
+        parts.join(", ")
+    };
+    let busy = named(&|figures| (figures.generator_load > GENERATOR_LOAD_MAX).then(String::new));
+    let apart = named(&|figures| (figures.spread > SPREAD_MAX).then(|| format!(" {:.0} %", figures.spread * 100.0)));
+    let remarks = [("generator busy: ", busy), ("rounds apart: ", apart)];
+    let said = remarks.iter().filter(|(_, what)| !what.is_empty()).map(|(head, what)| format!("{head}{what}"));
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// What the machine is, and whether it was doing something else: from /proc.
@@ -98,8 +99,10 @@ const REPEAT: &str = "
 - Processor time per command counts all threads of the target, and login and draining with it; it is measured in
   hundredths of a second, so at a depth of 1 it is coarse.
 - At a depth of 1 the wake-up of an idle processor is most of what is measured, on virtual machines above all.
-- The wire limit answers without looking: no target can be faster than that with the same system calls.
-- A ratio within 15 % of 1 is no difference; within 30 %, repeat before you believe it.
+- The wire limit answers without looking: what a target loses against it, it loses by its own work.
+- Where the generator was busy, its own work is part of what is measured, and that contestant may be faster.
+- Where rounds lie apart, the machine did something else as well: repeat such a case before you believe it.
+- A ratio within 15 % of 1 is no difference.
 
 ## How to repeat it
 
