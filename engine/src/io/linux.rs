@@ -1,7 +1,7 @@
 //! The real world: sockets by epoll, disks by a [`Disks`] whose completions wake the same epoll set.
 
 use std::io::{self, IoSlice, IoSliceMut, Read};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,6 +104,10 @@ impl<D: Disks> Io for LinuxIo<D> {
         let stream = self.sockets.remove(socket.0);
         let _ = self.epoll.delete(stream.as_fd());
         drop(stream);
+    }
+
+    fn finish(&mut self, socket: SocketId) -> io::Result<()> {
+        self.sockets[socket.0].shutdown(Shutdown::Write)
     }
 
     fn receive(&mut self, socket: SocketId, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

@@ -49,8 +49,12 @@ pub trait Io {
     /// Takes a connection in; it is reported by [`Io::wait`] from now on.
     fn adopt(&mut self, stream: Self::Stream) -> io::Result<SocketId>;
 
-    /// Closes a connection at once; what was not sent is dropped.
+    /// Closes a connection at once; what was not sent is dropped. Where bytes came that were not received, TCP
+    /// resets the connection, and the peer may lose what it had not read yet.
     fn close(&mut self, socket: SocketId);
+
+    /// Sends the end of our stream behind what was sent; receiving goes on.
+    fn finish(&mut self, socket: SocketId) -> io::Result<()>;
 
     /// Receives what is there. `Ok(0)` is the end of the stream.
     fn receive(&mut self, socket: SocketId, into: &mut [IoSliceMut<'_>]) -> io::Result<usize>;

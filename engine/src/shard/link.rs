@@ -29,8 +29,10 @@ pub(crate) struct Link {
     /// Already in the list of links to serve, or to send for.
     pub(crate) in_runnable: bool,
     pub(crate) in_dirty: bool,
-    /// Nothing more is read; closed when all is sent, at the latest then.
+    /// Nothing more is read, and all that is due is sent; closed at the latest then.
     pub(crate) closing: Option<Instant>,
+    /// All is sent and so is the end; the peer's is waited for.
+    pub(crate) finished: bool,
     /// When data of a write last landed, or was last asked for.
     pub(crate) landed: Instant,
     pub(crate) _load: Load,

@@ -15,6 +15,9 @@ impl<I: Io> Shard<I> {
     pub(super) fn serve(&mut self, link: usize, now: Instant) {
         let Some(entry) = self.links.get_mut(link) else { return };
         entry.in_runnable = false;
+        if entry.finished {
+            return self.let_pass(link);
+        }
         if !entry.held.is_empty() {
             let held = std::mem::take(&mut entry.held);
             let used = self.feed(link, &held, now);
@@ -55,6 +58,27 @@ impl<I: Io> Shard<I> {
         }
         self.mark_dirty(link);
         self.note_deadline(link);
+    }
+
+    /// Waits for the peer's end of a connection that is over: what comes before it is nobody's.
+    fn let_pass(&mut self, link: usize) {
+        let mut staging = std::mem::take(&mut self.staging);
+        let mut moved = 0;
+        while moved < BYTES_PER_TURN && self.links.get(link).is_some_and(|entry| entry.readable) {
+            match self.receive(link, &mut staging) {
+                Received::Bytes { staged, drained, .. } => {
+                    moved += staged;
+                    let entry = &mut self.links[link];
+                    entry.readable = !drained || entry.ended;
+                }
+                Received::Nothing => break,
+                Received::End(_) => self.close_link(link, "done"),
+            }
+        }
+        self.staging = staging;
+        if moved >= BYTES_PER_TURN {
+            self.mark_runnable(link);
+        }
     }
 
     fn hold_back(&mut self, link: usize, mut bytes: Vec<u8>, used: usize) {
@@ -234,8 +258,8 @@ impl<I: Io> Shard<I> {
     fn after_send(&mut self, link: usize, now: Instant) {
         let Some(entry) = self.links.get_mut(link) else { return };
         if entry.closing.is_some() {
-            if entry.due() == 0 {
-                self.close_link(link, "done");
+            if entry.due() == 0 && !entry.finished {
+                self.finish_link(link);
             }
             return;
         }
@@ -265,7 +289,7 @@ impl<I: Io> Shard<I> {
             return;
         }
         if entry.closing.is_some() {
-            self.close_link(link, "its last bytes were not taken in time");
+            self.close_link(link, "the peer did not take its last bytes and close in time");
             return;
         }
         match &mut entry.phase {
@@ -320,6 +344,20 @@ impl<I: Io> Shard<I> {
             self.note_deadline(link);
             self.mark_dirty(link);
         }
+    }
+
+    /// All is sent: the session ends, and the connection when the peer has ended its side. Closing it before
+    /// could take the last bytes from the peer, the answer to its logout, or the reason of a refusal.
+    fn finish_link(&mut self, link: usize) {
+        let entry = &mut self.links[link];
+        if self.io.finish(entry.socket).is_err() {
+            return self.close_link(link, "done");
+        }
+        entry.finished = true;
+        if let Phase::Full { session, .. } = std::mem::replace(&mut entry.phase, Phase::Over) {
+            self.end_session(session, "done");
+        }
+        self.mark_runnable(link);
     }
 
     /// Closes at once. The session ends with its connection (ErrorRecoveryLevel 0, one connection).

@@ -145,6 +145,7 @@ impl<I: Io> Shard<I> {
             in_runnable: false,
             in_dirty: false,
             closing: None,
+            finished: false,
             landed: now,
             _load: load,
         });
@@ -196,7 +197,7 @@ impl<I: Io> Shard<I> {
                     self.close_link(link, "the initiator did not log out in time");
                 }
             }
-            let gone = self.links.is_empty() && self.members.is_empty();
+            let gone = self.links.iter().all(|(_, link)| link.finished) && self.members.is_empty();
             self.draining = if late || gone { None } else { Some(draining) };
         }
         if self.tasks.len() > 0 || self.pool.usage().mapped == 0 {

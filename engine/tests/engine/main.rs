@@ -6,3 +6,4 @@ mod discard;
 mod hostile;
 mod managing;
 mod serving;
+mod storm;
