@@ -111,7 +111,7 @@ fn many_changes_disturb_no_session_that_they_do_not_concern() {
             .map(|port| {
                 let (served, stop) = (&served, &stop);
                 scope.spawn(move || {
-                    let mut host = served.login(port, &[0]);
+                    let mut host = served.login(port, &[]);
                     let mut rounds = 0u64;
                     while !stop.load(Ordering::Relaxed) {
                         let lba = u64::from(port) * 64 + rounds % 64;

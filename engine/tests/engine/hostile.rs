@@ -17,8 +17,6 @@ use ferrite_engine::EngineOptions;
 use ferrite_iscsi::ConnectionLimits;
 use ferrite_iscsi::initiator::{Answer, Frames, Initiator, Keys, Pdu, Request, Settings, cdb, lun as lun_field};
 
-const ABORT_TASK: u8 = 1;
-const ABORT_TASK_SET: u8 = 2;
 const LUN_RESET: u8 = 5;
 
 /// VERIFY(16): with BYTCHK=1 data-out is compared with the medium, with 0 nothing is sent.
@@ -351,26 +349,6 @@ fn of_two_who_add_a_lun_of_one_number_one_is_refused() {
         let winners = rivals.into_iter().map(|rival| rival.join().unwrap()).filter(|won| *won);
         assert_eq!(winners.count(), 1, "lun {number}");
     }
-}
-
-#[test]
-fn a_later_abort_waits_for_what_an_earlier_one_left_on_the_disk() {
-    let (served, disk) = hanging(OpKind::Write, 1);
-    let mut host = served.login(1, &[0]);
-    let write = host.submit(&Request::new(0, &cdb::write16(0, 1)).writing(vec![1; 512])).unwrap();
-    host.ping(b"").unwrap();
-    let first = host.submit_manage(ABORT_TASK, lun_field(0), Some(write)).unwrap();
-    let second = host.submit_manage(ABORT_TASK, lun_field(0), Some(write)).unwrap();
-    let third = host.submit_manage(ABORT_TASK_SET, lun_field(0), None).unwrap();
-    for _ in 0..10 {
-        host.ping(b"").unwrap();
-        assert!(host.poll_completion().is_none(), "answered while the write is on the disk");
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(disk.fail_hanging(DiskError::Lost), 1);
-    assert!(matches!(host.complete_one(first).unwrap(), Answer::Managed(0)));
-    assert!(matches!(host.complete_one(second).unwrap(), Answer::Managed(1)));
-    assert!(matches!(host.complete_one(third).unwrap(), Answer::Managed(0)));
 }
 
 #[test]

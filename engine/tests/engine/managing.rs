@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::common::*;
 use ferrite_backends::{DiskError, Fault, FaultyDisk, MemoryDisk, OpKind, Rule};
-use ferrite_iscsi::initiator::{Initiator, Request, cdb, lun as lun_field};
+use ferrite_iscsi::initiator::{Answer, Error, Initiator, Request, cdb, lun as lun_field};
 use ferrite_iscsi::{ConnectionLimits, LoginLimits};
 
 const ABORT_TASK: u8 = 1;
+const ABORT_TASK_SET: u8 = 2;
 const CLEAR_TASK_SET: u8 = 4;
 const LUN_RESET: u8 = 5;
 const WARM_RESET: u8 = 6;
@@ -53,6 +54,41 @@ fn abort_task_is_answered_when_the_disk_is_done_with_the_command_and_not_before(
     assert_eq!(host.manage(QUERY_TASK, lun_field(0), Some(tag)).unwrap(), 0);
     disk.heal();
     host.write(0, 0, &[2; 512], BLOCK).unwrap();
+}
+
+#[test]
+fn a_later_abort_waits_for_what_an_earlier_one_left_on_the_disk() {
+    let (served, disk) = hanging(OpKind::Write);
+    let mut host = served.login(1, &[0]);
+    let write = host.submit(&Request::new(0, &cdb::write16(0, 1)).writing(vec![1; 512])).unwrap();
+    host.ping(b"").unwrap();
+    let first = host.submit_manage(ABORT_TASK, lun_field(0), Some(write)).unwrap();
+    let second = host.submit_manage(ABORT_TASK, lun_field(0), Some(write)).unwrap();
+    let third = host.submit_manage(ABORT_TASK_SET, lun_field(0), None).unwrap();
+    for _ in 0..10 {
+        host.ping(b"").unwrap();
+        assert!(host.poll_completion().is_none(), "answered while the write is on the disk");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(disk.fail_hanging(DiskError::Lost), 1);
+    assert!(matches!(host.complete_one(first).unwrap(), Answer::Managed(0)));
+    assert!(matches!(host.complete_one(second).unwrap(), Answer::Managed(1)));
+    assert!(matches!(host.complete_one(third).unwrap(), Answer::Managed(0)));
+}
+
+#[test]
+fn a_logout_is_answered_and_closed_in_order_although_bytes_stand_behind_it() {
+    let served = Served::new(&options(Default::default(), 1)).with(0, MemoryDisk::new(1 << 20));
+    let mut host = served.login(1, &[0]);
+    let logout = host.submit_logout(0, 0).unwrap();
+    host.frames().send_bytes(&[0; 64 << 10]);
+    host.frames().flush().unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    // A host may still be sending when the answer is on its way, and must not lose it to a reset.
+    host.frames().send_bytes(&[0; 64 << 10]);
+    assert!(matches!(host.complete_one(logout).unwrap(), Answer::LoggedOut { response: 0, .. }));
+    assert!(served.engine.sessions().is_empty(), "the session ends with the answer");
+    assert!(matches!(host.advance(), Err(Error::Closed { inside_pdu: false })));
 }
 
 #[test]

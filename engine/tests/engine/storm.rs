@@ -116,6 +116,8 @@ struct Host {
     session: Initiator<TcpStream>,
     in_flight: BTreeMap<u32, Deed>,
     cells: BTreeMap<Place, Cell>,
+    /// Where a write was given up.
+    suspects: Vec<Place>,
     next_value: u64,
     answered: usize,
 }
@@ -150,7 +152,18 @@ impl Host {
         let cells = LUNS.into_iter().flat_map(place).map(|place| (place, empty())).collect();
         let dice = Dice(seed.wrapping_mul(31).wrapping_add(u64::from(port)) | 1);
         let next_value = u64::from(port) << 32 | 1;
-        Self { served, dice, settings, port, session, in_flight: BTreeMap::new(), cells, next_value, answered: 0 }
+        Self {
+            served,
+            dice,
+            settings,
+            port,
+            session,
+            in_flight: BTreeMap::new(),
+            cells,
+            suspects: Vec::new(),
+            next_value,
+            answered: 0,
+        }
     }
 
     fn live(mut self, answered: &AtomicUsize) {
@@ -170,6 +183,7 @@ impl Host {
             while self.in_flight.len() >= IN_FLIGHT_MAX {
                 self.hear();
             }
+            self.watch_suspects();
         }
         while !self.in_flight.is_empty() {
             self.hear();
@@ -184,6 +198,22 @@ impl Host {
         }
         answered.fetch_add(self.answered, Ordering::Relaxed);
         assert_eq!(self.session.logout().unwrap(), 0);
+    }
+
+    /// A write that was given up has been done or will never be: one look says which, and a later look the same.
+    fn watch_suspects(&mut self) {
+        let suspects = std::mem::take(&mut self.suspects);
+        for _ in 0..2 {
+            for place in suspects.iter().copied() {
+                if !self.cells[&place].busy {
+                    self.read_at(place);
+                }
+                while self.in_flight.len() >= IN_FLIGHT_MAX || self.cells[&place].busy {
+                    self.hear();
+                }
+            }
+            thread::sleep(if suspects.is_empty() { Duration::ZERO } else { LATEST });
+        }
     }
 
     fn lba(&self, cell: u64) -> u64 {
@@ -280,6 +310,9 @@ impl Host {
                 // That LUN may be another by now.
                 if good.is_some() && place.0 != COMES_AND_GOES {
                     cell.may_be = BTreeSet::from([value]);
+                }
+                if result.is_none() {
+                    self.suspects.push(place);
                 }
             }
             Deed::Read(place) => {
@@ -402,6 +435,9 @@ const COMPLETE: u8 = 0;
 const NO_TASK: u8 = 1;
 const NO_LUN: u8 = 2;
 
+/// How long it may take.
+const LATEST: Duration = Duration::from_millis(6);
+
 /// A disk that does what it is asked some while later: a write that was given up may still land.
 struct Late {
     disk: Arc<MemoryDisk>,
@@ -423,7 +459,7 @@ impl Late {
                 }
                 match jobs.recv_timeout(Duration::from_millis(1)) {
                     Ok(job) => {
-                        let key = (Instant::now() + Duration::from_micros(dice.below(6000)), dice.next());
+                        let key = (Instant::now() + LATEST.mul_f64(dice.below(1000) as f64 / 1000.0), dice.next());
                         due.insert(key, job);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
