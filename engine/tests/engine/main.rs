@@ -4,6 +4,7 @@ mod changing;
 mod common;
 mod discard;
 mod hostile;
+mod late;
 mod managing;
 mod serving;
 mod storm;

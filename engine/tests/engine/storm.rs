@@ -10,17 +10,13 @@ use std::fs::OpenOptions;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::*;
+use crate::late::{Dice, LATEST, Late};
 use ferrite_api::IdentitySpec;
-use ferrite_backends::testing::InlineRing;
-use ferrite_backends::{
-    Backend, Create, DiskError, DiskOptions, Fault, FaultyDisk, FileDisk, FileRing, Geometry, Job, MemoryDisk, OpKind,
-    Rule,
-};
+use ferrite_backends::{Create, DiskError, DiskOptions, Fault, FaultyDisk, FileDisk, MemoryDisk, OpKind, Rule};
 use ferrite_engine::{Engine, EngineOptions, IoChoice};
 use ferrite_iscsi::initiator::{Answer, Error, Initiator, Keys, Request, ScsiResult, Settings, cdb, lun as lun_field};
 
@@ -50,7 +46,7 @@ fn storm(choice: IoChoice, seed: u64) {
     eprintln!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
-    let late = Arc::new(FaultyDisk::new(Late::new(seed)));
+    let late = Arc::new(FaultyDisk::new(Late::new(DISK_BYTES, seed)));
     for (kind, skip, error) in [(OpKind::Write, 50, DiskError::Medium), (OpKind::Read, 90, DiskError::TimedOut)] {
         (1..8).for_each(|n| late.add(Rule::new(Fault::Fail(error)).on(kind).after(n * skip).times(1)));
     }
@@ -436,73 +432,3 @@ const LUN_RESET: u8 = 5;
 const COMPLETE: u8 = 0;
 const NO_TASK: u8 = 1;
 const NO_LUN: u8 = 2;
-
-/// How long it may take.
-const LATEST: Duration = Duration::from_millis(6);
-
-/// A disk that does what it is asked some while later: a write that was given up may still land.
-struct Late {
-    disk: Arc<MemoryDisk>,
-    to: Sender<Job>,
-}
-
-impl Late {
-    fn new(seed: u64) -> Self {
-        let disk = Arc::new(MemoryDisk::new(DISK_BYTES));
-        let (to, jobs) = channel::<Job>();
-        let (own, mut dice) = (disk.clone(), Dice(seed | 1));
-        thread::spawn(move || {
-            let mut due: BTreeMap<(Instant, u64), Job> = BTreeMap::new();
-            let mut open = true;
-            while open || !due.is_empty() {
-                let now = Instant::now();
-                while let Some(first) = due.first_entry().filter(|first| first.key().0 <= now) {
-                    own.submit(first.remove(), &mut InlineRing::default());
-                }
-                match jobs.recv_timeout(Duration::from_millis(1)) {
-                    Ok(job) => {
-                        let key = (Instant::now() + LATEST.mul_f64(dice.below(1000) as f64 / 1000.0), dice.next());
-                        due.insert(key, job);
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => open = false,
-                }
-            }
-        });
-        Self { disk, to }
-    }
-}
-
-impl Backend for Late {
-    fn geometry(&self) -> Geometry {
-        Geometry { write_cache: true, ..self.disk.geometry() }
-    }
-
-    fn submit(&self, job: Job, _ring: &mut dyn FileRing) {
-        self.to.send(job).expect("the thread listens as long as there is a sender");
-    }
-
-    fn refresh(&self) -> std::io::Result<Geometry> {
-        Ok(self.geometry())
-    }
-
-    fn describe(&self) -> String {
-        "late".to_owned()
-    }
-}
-
-/// Chance that can be had again.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 16) % end
-    }
-}
