@@ -14,7 +14,7 @@ use ferrite_iscsi::{
     Auth, Connection, ConnectionLimits, Entropy, Event, Login, LoginEvent, LoginLimits, Offer, Outcome, Session, Terms,
     Tsih, Want,
 };
-use ferrite_scsi::{Attribute, Book, Command, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port};
+use ferrite_scsi::{Attribute, Book, Command, Device, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port};
 
 const BLOCK: u32 = 4096;
 
@@ -61,7 +61,7 @@ fn digest(c: &mut Criterion) {
 fn scsi(c: &mut Criterion) {
     let medium = Medium::new(512, 1 << 30).expect("a disk of 512 GiB");
     let unit = LogicalUnit::new(Identity::derive("uuid:bench"), medium, Arc::new(Book::new()));
-    let port = Port { target: "iqn.2026-11.org.example:t".into(), relative_port: 1, group: 1, luns: vec![0] };
+    let port = Port::single("iqn.2026-11.org.example:t", Arc::new(Device::new(|| 0, |bytes| bytes.fill(1))));
     let id = NexusId { session: 1, name: "iqn.2026-11.org.example:i,i,0x800000000001".into(), portal_group: 1 };
     let mut nexus = Nexus::new(id);
     nexus.forget_attentions();

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 /// Something happened to a unit that its initiators did not ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Attention {
+    /// 28/00 NOT READY TO READY CHANGE, MEDIUM MAY HAVE CHANGED.
+    MediumChanged,
     /// 29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED: how every nexus begins.
     PowerOn,
     /// 29/02 SCSI BUS RESET OCCURRED: a target reset.
     BusReset,
     /// 29/03 BUS DEVICE RESET FUNCTION OCCURRED: a logical unit reset.
     DeviceReset,
+    /// 29/04 DEVICE INTERNAL RESET.
+    InternalReset,
     /// 29/07 I_T NEXUS LOSS OCCURRED.
     NexusLoss,
     /// 2A/01 MODE PARAMETERS CHANGED.
@@ -26,14 +30,20 @@ pub enum Attention {
     AccessStateChanged,
     /// 2A/09 CAPACITY DATA HAS CHANGED.
     CapacityChanged,
+    /// 2A/10 TIMESTAMP CHANGED.
+    TimestampChanged,
     /// 2F/00 COMMANDS CLEARED BY ANOTHER INITIATOR.
     CommandsCleared,
     /// 38/07 THIN PROVISIONING SOFT THRESHOLD REACHED.
     ThinThreshold,
     /// 3F/03 INQUIRY DATA HAS CHANGED.
     InquiryChanged,
+    /// 3F/05 DEVICE IDENTIFIER CHANGED.
+    IdentifierChanged,
     /// 3F/0E REPORTED LUNS DATA HAS CHANGED.
     LunsChanged,
+    /// 5A/01 OPERATOR MEDIUM REMOVAL REQUEST.
+    RemovalRequest,
 }
 
 impl Attention {
@@ -54,10 +64,12 @@ impl Attention {
 }
 
 /// ASC and ASCQ, in the order of the variants.
-const CODES: [(u8, u8); 14] = [
+const CODES: [(u8, u8); 19] = [
+    (0x28, 0x00),
     (0x29, 0x00),
     (0x29, 0x02),
     (0x29, 0x03),
+    (0x29, 0x04),
     (0x29, 0x07),
     (0x2A, 0x01),
     (0x2A, 0x03),
@@ -65,10 +77,13 @@ const CODES: [(u8, u8); 14] = [
     (0x2A, 0x05),
     (0x2A, 0x06),
     (0x2A, 0x09),
+    (0x2A, 0x10),
     (0x2F, 0x00),
     (0x38, 0x07),
     (0x3F, 0x03),
+    (0x3F, 0x05),
     (0x3F, 0x0E),
+    (0x5A, 0x01),
 ];
 
 /// Attentions due on one nexus, oldest first. It cannot overflow: an attention that is already waiting is not
@@ -131,9 +146,11 @@ mod tests {
     use Attention::*;
 
     const ALL: [Attention; Attention::COUNT] = [
+        MediumChanged,
         PowerOn,
         BusReset,
         DeviceReset,
+        InternalReset,
         NexusLoss,
         ModeChanged,
         ReservationsPreempted,
@@ -141,10 +158,13 @@ mod tests {
         RegistrationsPreempted,
         AccessStateChanged,
         CapacityChanged,
+        TimestampChanged,
         CommandsCleared,
         ThinThreshold,
         InquiryChanged,
+        IdentifierChanged,
         LunsChanged,
+        RemovalRequest,
     ];
 
     #[test]
@@ -153,8 +173,9 @@ mod tests {
         assert_eq!(
             codes,
             [
-                "6/29/00", "6/29/02", "6/29/03", "6/29/07", "6/2A/01", "6/2A/03", "6/2A/04", "6/2A/05", "6/2A/06",
-                "6/2A/09", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/0E"
+                "6/28/00", "6/29/00", "6/29/02", "6/29/03", "6/29/04", "6/29/07", "6/2A/01", "6/2A/03", "6/2A/04",
+                "6/2A/05", "6/2A/06", "6/2A/09", "6/2A/10", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/05", "6/3F/0E",
+                "6/5A/01"
             ]
         );
     }

@@ -7,14 +7,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use ferrite_scsi::{Attribute, Book, Command, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port};
+//! use ferrite_scsi::{Attribute, Book, Command, Device, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port};
 //!
 //! let unit = LogicalUnit::new(
 //!     Identity::derive("uuid:6a1f0c8e"),
 //!     Medium::new(512, 2048).unwrap(),
 //!     Arc::new(Book::new()),
 //! );
-//! let port = Port { target: "iqn.2026-11.com.example:demo".into(), relative_port: 1, group: 1, luns: vec![0] };
+//! let port = Port::single("iqn.2026-11.com.example:demo", Arc::new(Device::new(|| 0, |bytes| bytes.fill(4))));
 //! let host = NexusId { session: 1, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 };
 //! let mut nexus = Nexus::new(host);
 //! nexus.forget_attentions();
@@ -31,7 +31,9 @@
 
 mod attention;
 mod block;
+mod book;
 mod command;
+mod device;
 mod dispatch;
 mod identity;
 pub mod lun;
@@ -39,18 +41,24 @@ mod medium;
 mod nexus;
 mod page;
 mod plan;
+mod port;
 mod primary;
-mod reservation;
 mod sense;
 mod unit;
 
 pub use attention::Attention;
+pub use book::{AccessState, Amendment, Book, Lasting, Operation, Persistent, Settings};
 pub use command::{Attribute, Command};
+pub use device::Device;
+pub use dispatch::goes_alone;
 pub use identity::{Ascii, BadIdentity, Designator, Identity, IetRelease, Naa, Profile};
 pub use medium::{BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
 pub use nexus::{Nexus, NexusId};
-pub use plan::{Extent, Extents, Plan, Port, Reply, Status};
-pub use reservation::Book;
+pub use plan::{
+    Answer, Copied, Copy, CopyFailure, CopySide, Erase, Erasure, Extent, Extents, Mapped, Mapping, Move, Plan,
+    Question, Reply, Source, Status,
+};
+pub use port::{Port, PortGroup};
 pub use sense::{FieldPointer, Sense, SenseBytes, SenseKey};
 pub use unit::LogicalUnit;
 

@@ -1,7 +1,7 @@
 //! What one initiator has with one unit: who it is, what it must be told, and whether it may pass.
 
 use crate::attention::{Attention, AttentionQueue};
-use crate::reservation::Book;
+use crate::book::{Book, Verdict};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ pub struct Nexus {
     /// catch up on: POWER ON OCCURRED covers all that happened before.
     #[serde(skip)]
     read_to: Option<u64>,
-    /// The verdict at that generation: another nexus holds the unit.
+    /// How things stand at that generation.
     #[serde(skip)]
-    shut_out: bool,
+    verdict: Verdict,
 }
 
 impl Nexus {
@@ -35,7 +35,7 @@ impl Nexus {
     pub fn new(id: NexusId) -> Self {
         let mut attentions = AttentionQueue::default();
         attentions.push(Attention::PowerOn);
-        Nexus { id, attentions, read_to: None, shut_out: false }
+        Nexus { id, attentions, read_to: None, verdict: Verdict::default() }
     }
 
     /// Who it is.
@@ -65,18 +65,23 @@ impl Nexus {
         self.attentions.clear();
     }
 
+    /// Sense data for this nexus has the descriptor format (D_SENSE of the control mode page).
+    pub fn wants_descriptors(&self) -> bool {
+        self.verdict.descriptor_sense
+    }
+
     /// Reads what `book` has that is new: one atomic load where there is nothing.
     pub(crate) fn meet(&mut self, book: &Book) {
         if self.read_to != Some(book.generation()) {
-            let news = book.since(self.read_to, self.id.session);
+            let news = book.since(self.read_to, &self.id);
             news.attentions.into_iter().for_each(|attention| self.attentions.push(attention));
-            self.shut_out = news.shut_out;
+            self.verdict = news.verdict;
             self.read_to = Some(news.generation);
         }
     }
 
-    pub(crate) fn is_shut_out(&self) -> bool {
-        self.shut_out
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     pub(crate) fn queue(&mut self) -> &mut AttentionQueue {

@@ -82,6 +82,8 @@ impl Sense {
     pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x39, 0x00);
     /// 7/27/00: the unit is read-only.
     pub const WRITE_PROTECTED: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x00);
+    /// 7/27/02: an initiator has set the unit read-only (SWP).
+    pub const SOFTWARE_WRITE_PROTECTED: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x02);
     /// 7/27/07: the thin disk is full. ESX pauses only the guests that need space.
     pub const NO_SPACE: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x07);
     /// B/00/00: given up, with nothing else to say.

@@ -38,9 +38,17 @@ impl Bench {
     }
 
     pub(crate) fn on(unit: LogicalUnit) -> Bench {
-        let port = Port { target: "iqn.2026-11.com.example:bench".into(), relative_port: 1, group: 1, luns: vec![0] };
+        let device = Device::new(|| NOW_MS, |bytes| bytes.fill(0xE7));
+        let port = Port::single("iqn.2026-11.com.example:bench", Arc::new(device));
         let nexus = quiet_nexus(1, &unit);
-        Bench { unit: Arc::new(unit), nexus, port }
+        let mut bench = Bench { unit: Arc::new(unit), nexus, port };
+        bench.serve(&[0]);
+        bench
+    }
+
+    /// The bench's unit is all that its target has, under each of these numbers.
+    pub(crate) fn serve(&mut self, luns: &[u16]) {
+        self.port.units = luns.iter().map(|&number| (number, self.unit.clone())).collect();
     }
 
     /// Another initiator with the same unit.
@@ -106,6 +114,9 @@ pub(crate) fn attention(attention: Attention) -> Plan {
 pub(crate) fn conflict() -> Plan {
     Plan::Reply(Reply { status: Status::ReservationConflict, sense: None, data: Vec::new() })
 }
+
+/// The bench's clock stands: 2026-11-22.
+pub(crate) const NOW_MS: u64 = 1_795_305_600_000;
 
 fn plain_medium() -> Medium {
     Medium::new(512, 2048).expect("a disk")

@@ -1,9 +1,9 @@
 //! A logical unit: what it is. What it makes of commands is `dispatch`.
 
 use crate::attention::Attention;
+use crate::book::Book;
 use crate::identity::Identity;
 use crate::medium::Medium;
-use crate::reservation::Book;
 use std::sync::Arc;
 
 /// A disk, or the place where one is missing. Immutable: a resize makes a new one with the same [`Book`].

@@ -26,7 +26,11 @@ fn nexus(session: u64) -> Nexus {
 }
 
 fn port() -> Port {
-    Port { target: "iqn.2026-11.com.example:any".into(), relative_port: 1, group: 1, luns: (0..40).collect() }
+    let device = Device::new(|| 1_795_305_600_000, |bytes| bytes.fill(0x5A));
+    let mut port = Port::single("iqn.2026-11.com.example:any", Arc::new(device));
+    let unit = Arc::new(unit(512, true));
+    port.units = (0..40).map(|number| (number, unit.clone())).collect();
+    port
 }
 
 fn command(cdb: &[u8], data_out: u32) -> Command<'_> {
@@ -89,6 +93,11 @@ fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
         Plan::Flush { at: 0, len: 0, .. } => {}
         Plan::Flush { at, len, .. } | Plan::Zero { at, len, .. } => inside(*at, *len),
         Plan::Gather { len } => assert!((1..=65535).contains(len)),
+        Plan::CompareAndWrite { at, len, .. } | Plan::OrWrite { at, len, .. } | Plan::WriteAtomic { at, len, .. } => {
+            inside(*at, (*len).into());
+        }
+        Plan::Prefetch { at, len } | Plan::Ask(Question::Mapped { at, len }) => inside(*at, *len),
+        Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Erase(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
         Plan::Discard { extents } => {
             assert!(!extents.is_empty() && extents.len() <= 3);
             extents.iter().for_each(|extent| inside(extent.at, extent.len));

@@ -15,7 +15,7 @@ pub struct Lun {
     /// It was asked for so; the disk may be read-only by itself as well.
     read_only: bool,
     /// What initiators see.
-    pub unit: LogicalUnit,
+    pub unit: Arc<LogicalUnit>,
     /// What does the work.
     pub disk: Arc<dyn Backend>,
 }
@@ -41,7 +41,7 @@ impl Lun {
         let given = given.or_else(|| identity.serial.as_ref().map(|text| format!("serial:{}", text.as_str())));
         let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
         let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
-        let unit = LogicalUnit::new(identity, medium, Arc::new(Book::new()));
+        let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(Book::new())));
         Ok(Self { id, number, read_only, unit, disk })
     }
 
@@ -69,6 +69,7 @@ impl Lun {
             return Err(Refusal::new(codes::WOULD_SHRINK, what).hint("say explicitly that it may shrink"));
         }
         let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
+        let unit = Arc::new(unit);
         Ok(Some(Self { unit, disk: self.disk.clone(), ..*self }))
     }
 }

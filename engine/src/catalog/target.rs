@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ferrite_api::{Admission, AllowRule, ChapSpec, Digest, Iqn, NegotiateSpec, Refusal, TargetSpec};
 use ferrite_iscsi::{Account, Auth, DigestOffer, Offer, Secret, Terms};
-use ferrite_scsi::Port;
+use ferrite_scsi::{Device, Port};
 
 use super::Lun;
 
@@ -57,8 +57,8 @@ impl Target {
     ///
     /// # Errors
     /// A secret cannot be read, or a value is out of its range.
-    pub fn new(id: u64, name: Iqn, spec: &TargetSpec) -> Result<Self, Refusal> {
-        let port = Port { target: name.as_str().to_owned(), relative_port: 1, group: PORTAL_GROUP, luns: Vec::new() };
+    pub fn new(id: u64, name: Iqn, spec: &TargetSpec, device: Arc<Device>) -> Result<Self, Refusal> {
+        let port = Port::single(name.as_str(), device);
         Ok(Self {
             id,
             name,
@@ -88,7 +88,7 @@ impl Target {
     }
 
     fn renumbered(mut self) -> Self {
-        self.port.luns = self.luns.keys().copied().collect();
+        self.port.units = self.luns.iter().map(|(number, lun)| (*number, lun.unit.clone())).collect();
         self
     }
 

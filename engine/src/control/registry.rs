@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec, codes};
 use ferrite_backends::Backend;
+use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
 use crate::catalog::{Catalog, Lun, PORTAL_GROUP, Portal, Target, auth, open};
@@ -15,6 +16,7 @@ use crate::shard::letters::{Hold, Letter};
 /// See the module.
 pub(crate) struct Registry {
     lanes: Vec<Lane>,
+    device: Arc<Device>,
     state: Mutex<State>,
 }
 
@@ -27,7 +29,7 @@ struct State {
 impl Registry {
     pub(crate) fn new(lanes: Vec<Lane>) -> Self {
         let state = State { catalog: Arc::new(Catalog::empty()), last_id: 0, stopped: false };
-        Self { lanes, state: Mutex::new(state) }
+        Self { lanes, device: Arc::new(Device::new(now_ms, unguessable)), state: Mutex::new(state) }
     }
 
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
@@ -77,7 +79,7 @@ impl Registry {
         }
         let mut state = self.open_state()?;
         state.free_name(name)?;
-        let mut target = Target::new(state.next_id(), name.clone(), spec)?;
+        let mut target = Target::new(state.next_id(), name.clone(), spec, self.device.clone())?;
         for (number, disk, lun) in disks {
             target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only)?);
         }
@@ -260,3 +262,17 @@ impl Held {
 
 /// A change that takes longer waits for a disk that does not answer.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Bytes for names that give access.
+///
+/// # Panics
+/// When the system has none: whoever could guess them could read what is not his.
+fn unguessable(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system gives random bytes once it has started");
+}

@@ -44,8 +44,8 @@ impl<I: Io> Shard<I> {
                 self.mark_session_dirty(session);
             }
             None if urgent => {
-                self.forget(key);
-                self.reply(session, tag, Reply::from(Status::TaskSetFull), 0);
+                let lun = self.forget(key).lun;
+                self.reply(session, lun, tag, Reply::from(Status::TaskSetFull), 0);
             }
             None => {}
         }

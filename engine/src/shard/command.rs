@@ -33,7 +33,7 @@ impl<I: Io> Shard<I> {
     }
 
     fn arrived_command(&mut self, link: usize, command: &Command) {
-        let (session, unit, plan) = {
+        let (session, number, unit, plan) = {
             let super::Phase::Full { session, .. } = self.links[link].phase else { unreachable!("it has events") };
             let member = &mut self.members[session];
             member.counters.commands += 1;
@@ -55,11 +55,11 @@ impl<I: Io> Shard<I> {
             } else {
                 Work::new(member.plan(number, &ask), &ask)
             };
-            (session, member.unit_id(number), work.map(|work| (work, number)))
+            (session, number, member.unit_id(number), work)
         };
         match plan {
-            Err(reply) => self.reply(session, command.task, reply, 0),
-            Ok((work, number)) => {
+            Err(reply) => self.reply(session, number, command.task, reply, 0),
+            Ok(work) => {
                 let key = self.tasks.insert(session, command.task, number, unit, work);
                 self.members[session].remember(command.task, key);
                 self.start(key, command.data_follows);
@@ -108,7 +108,7 @@ impl<I: Io> Shard<I> {
             }
             Err(reply) => {
                 self.forget(key);
-                self.reply(session, tag, reply, gathered);
+                self.reply(session, number, tag, reply, gathered);
             }
         }
     }
@@ -245,13 +245,14 @@ impl<I: Io> Shard<I> {
     /// CHECK CONDITION.
     pub(super) fn fail(&mut self, key: TaskKey, sense: Sense) {
         let task = self.forget(key);
-        self.reply(task.session, task.tag, Reply::from(sense), 0);
+        self.reply(task.session, task.lun, task.tag, Reply::from(sense), 0);
     }
 
     /// Answers with what SCSI said without a disk. `moved`: data-out that was taken before.
-    pub(super) fn reply(&mut self, session: usize, tag: TaskTag, reply: Reply, moved: u32) {
+    pub(super) fn reply(&mut self, session: usize, lun: u16, tag: TaskTag, reply: Reply, moved: u32) {
         let Some((connection, member)) = self.carried(session) else { return };
-        let sense = reply.sense.map(|sense| sense.to_bytes(false));
+        let descriptors = member.wants_descriptors(lun);
+        let sense = reply.sense.map(|sense| sense.to_bytes(descriptors));
         let data_len = u32::try_from(reply.data.len()).expect("SCSI replies are small");
         let outcome = Outcome {
             status: reply.status as u8,

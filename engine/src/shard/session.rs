@@ -165,6 +165,11 @@ impl Member {
         self.lun(number).is_some_and(|lun| lun.unit.medium().write_cache)
     }
 
+    /// Sense data of the unit behind `number` has the descriptor format for this nexus.
+    pub(crate) fn wants_descriptors(&self, number: u16) -> bool {
+        position(&self.units, number).is_some_and(|at| self.units[at].nexus.wants_descriptors())
+    }
+
     pub(crate) fn units(&mut self) -> &mut [UnitLink] {
         &mut self.units
     }

@@ -161,6 +161,15 @@ impl Work {
             Plan::WriteSame { at, len, fua, pattern } => {
                 rare(Rare::WriteSame { at, left: len, durable: fua, pattern, wanted: ask.gathered })
             }
+            Plan::CompareAndWrite { .. }
+            | Plan::OrWrite { .. }
+            | Plan::WriteAtomic { .. }
+            | Plan::Prefetch { .. }
+            | Plan::Ask(_)
+            | Plan::Copy(_)
+            | Plan::Erase(_)
+            | Plan::Keep(_)
+            | Plan::Abort { .. } => return Err(Sense::INVALID_OPCODE.into()),
         })
     }
 

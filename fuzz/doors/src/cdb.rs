@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ferrite_scsi::{
-    Attribute, Book, Command, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port, Provisioning, Reply, Status,
-    UnmapLimits,
+    Attribute, Book, Command, Device, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port, Provisioning,
+    Question, Reply, Status, UnmapLimits,
 };
 
 use crate::bytes::Bytes;
@@ -20,7 +20,9 @@ const LIST_MAX: u32 = 64 * 1024;
 pub fn cdb(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let unit = unit(&mut bytes);
-    let port = Port { target: "iqn.2026-11.org.example:t".into(), relative_port: 1, group: 1, luns: vec![0, 1, 300] };
+    let unit = Arc::new(unit);
+    let mut port = Port::single("iqn.2026-11.org.example:t", Arc::new(Device::new(|| 0, |bytes| bytes.fill(1))));
+    port.units = [0, 1, 300].map(|number| (number, unit.clone())).to_vec();
     let mut nexuses = [1, 2].map(|session| {
         Nexus::new(NexusId {
             session,
@@ -100,6 +102,12 @@ fn check(unit: &LogicalUnit, plan: &Plan) {
             changes(*at, *len);
             assert_eq!(pattern.len() as u64, block);
         }
+        Plan::CompareAndWrite { at, len, .. } | Plan::OrWrite { at, len, .. } | Plan::WriteAtomic { at, len, .. } => {
+            changes(*at, (*len).into());
+        }
+        Plan::Prefetch { at, len } | Plan::Ask(Question::Mapped { at, len }) => inside(*at, *len),
+        Plan::Erase(_) => assert!(!medium.read_only, "{plan:?}"),
+        Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
         Plan::Gather { .. } => unreachable!("the caller has looked"),
     }
 }

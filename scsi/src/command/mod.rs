@@ -7,7 +7,7 @@ pub(crate) use cdb::Cdb;
 pub(crate) use table::{Row, Table};
 
 use crate::nexus::Nexus;
-use crate::plan::Port;
+use crate::port::Port;
 use crate::unit::LogicalUnit;
 
 /// A SCSI command as the transport delivered it.

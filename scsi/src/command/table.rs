@@ -1,8 +1,9 @@
 //! Tables of commands: one row says everything about a command but what it does, and names who does it.
 
 use super::Asked;
+use crate::book::ShutOut;
 use crate::medium::Medium;
-use crate::plan::Plan;
+use crate::plan::{Answer, Copied, Plan};
 use crate::sense::Sense;
 
 /// Carries a command out, or says why not.
@@ -10,6 +11,12 @@ pub(crate) type Handler = fn(&mut Asked<'_>) -> Result<Plan, Sense>;
 
 /// The same, once the parameter list it asked for has come.
 pub(crate) type Gathered = fn(&mut Asked<'_>, &[u8]) -> Result<Plan, Sense>;
+
+/// The same, once the disk has said what it was asked.
+pub(crate) type Answered = fn(&mut Asked<'_>, &Answer) -> Result<Plan, Sense>;
+
+/// The same, once bytes have been copied.
+pub(crate) type CopyDone = fn(&mut Asked<'_>, &Copied) -> Result<Plan, Sense>;
 
 /// One command.
 pub(crate) struct Row {
@@ -25,6 +32,12 @@ pub(crate) struct Row {
     pub(crate) passes_attention: bool,
     /// What becomes of it while another nexus holds the unit.
     pub(crate) reserved: WhenReserved,
+    /// What becomes of it under another nexus's persistent reservation.
+    pub(crate) persistent: WhenPersistent,
+    /// Carried out although the unit is not ready: in standby, while it is formatted, without a medium.
+    pub(crate) passes_not_ready: bool,
+    /// Reservations or what lasts change by it: nothing of its kind may be under way at the same unit.
+    pub(crate) alone: bool,
     /// Changes the medium: refused when the unit is read-only.
     pub(crate) writes: bool,
     /// Which media have it at all.
@@ -33,6 +46,22 @@ pub(crate) struct Row {
     pub(crate) timeout_s: u32,
     pub(crate) handler: Handler,
     pub(crate) gathered: Option<Gathered>,
+    pub(crate) answered: Option<Answered>,
+    pub(crate) copied: Option<CopyDone>,
+}
+
+/// What SPC-4 and SBC-3 say of a command from a nexus that a persistent reservation does not let write, or not access
+/// at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WhenPersistent {
+    /// RESERVATION CONFLICT under either: it writes, or sets something for all.
+    Conflicts,
+    /// It only reads: a conflict under exclusive access.
+    Reads,
+    /// As if nothing were reserved.
+    Allowed,
+    /// As `WhenReserved::AllowedIf`.
+    AllowedIf { at: u8, mask: u8, value: u8 },
 }
 
 /// What the tables of SPC-2 and SBC-2 say of a command that meets another initiator's reservation.
@@ -63,11 +92,16 @@ impl Row {
             action: None,
             passes_attention: false,
             reserved: WhenReserved::Conflicts,
+            persistent: WhenPersistent::Conflicts,
+            passes_not_ready: false,
+            alone: false,
             writes: false,
             offered: Offered::Always,
             timeout_s: 30,
             handler,
             gathered: None,
+            answered: None,
+            copied: None,
         }
     }
 
@@ -86,6 +120,26 @@ impl Row {
 
     pub(crate) const fn when_reserved(self, reserved: WhenReserved) -> Row {
         Row { reserved, ..self }
+    }
+
+    pub(crate) const fn when_persistent(self, persistent: WhenPersistent) -> Row {
+        Row { persistent, ..self }
+    }
+
+    pub(crate) const fn passes_not_ready(self) -> Row {
+        Row { passes_not_ready: true, ..self }
+    }
+
+    pub(crate) const fn alone(self) -> Row {
+        Row { alone: true, ..self }
+    }
+
+    pub(crate) const fn answers(self, answered: Answered) -> Row {
+        Row { answered: Some(answered), ..self }
+    }
+
+    pub(crate) const fn copies(self, copied: CopyDone) -> Row {
+        Row { copied: Some(copied), ..self }
     }
 
     pub(crate) const fn writes(self) -> Row {
@@ -115,13 +169,19 @@ impl Row {
         }
     }
 
-    pub(crate) fn conflicts(&self, cdb: &[u8]) -> bool {
-        match self.reserved {
-            WhenReserved::Conflicts => true,
-            WhenReserved::Allowed => false,
-            WhenReserved::AllowedIf { at, mask, value } => {
-                cdb.get(usize::from(at)).is_none_or(|byte| byte & mask != value)
-            }
+    /// Whether a nexus that is shut out so may not have it.
+    pub(crate) fn conflicts(&self, cdb: &[u8], shut_out: ShutOut) -> bool {
+        let unless = |at: u8, mask: u8, value: u8| cdb.get(usize::from(at)).is_none_or(|byte| byte & mask != value);
+        match (shut_out, self.reserved, self.persistent) {
+            (ShutOut::No, ..) => false,
+            (ShutOut::Held, WhenReserved::Conflicts, _) => true,
+            (ShutOut::Held, WhenReserved::Allowed, _) => false,
+            (ShutOut::Held, WhenReserved::AllowedIf { at, mask, value }, _) => unless(at, mask, value),
+            (ShutOut::FromWriting | ShutOut::FromAccess, _, WhenPersistent::Conflicts) => true,
+            (ShutOut::FromWriting | ShutOut::FromAccess, _, WhenPersistent::Allowed) => false,
+            (ShutOut::FromWriting, _, WhenPersistent::Reads) => false,
+            (ShutOut::FromAccess, _, WhenPersistent::Reads) => true,
+            (_, _, WhenPersistent::AllowedIf { at, mask, value }) => unless(at, mask, value),
         }
     }
 

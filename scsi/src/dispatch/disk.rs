@@ -35,17 +35,17 @@ static ROWS: [Row; 35] = [
     // TEST UNIT READY
     Row::new(&[0x00, 0, 0, 0, 0, 0], ready::test),
     // REQUEST SENSE
-    Row::new(&[0x03, 0x01, 0, 0, X, 0], request_sense::of_disk).passes_attention().when_reserved(Allowed),
+    Row::new(&[0x03, 0x01, 0, 0, X, 0], request_sense::of_disk).passes_attention().passes_not_ready().when_reserved(Allowed),
     // READ (6)
     Row::new(&[0x08, 0x1F, X, X, X, 0], transfer::read),
     // WRITE (6)
     Row::new(&[0x0A, 0x1F, X, X, X, 0], transfer::write).writes(),
     // INQUIRY
-    Row::new(&[0x12, 0x01, X, X, X, 0], inquiry::of_disk).passes_attention().when_reserved(Allowed),
+    Row::new(&[0x12, 0x01, X, X, X, 0], inquiry::of_disk).passes_attention().passes_not_ready().when_reserved(Allowed),
     // RESERVE (6): without EXTENT, its identification and list length mean nothing.
-    Row::new(&[0x16, 0, 0, 0, 0, 0], reserve::reserve).ignoring(&[(2, X), (3, X), (4, X)]),
+    Row::new(&[0x16, 0, 0, 0, 0, 0], reserve::reserve).alone().ignoring(&[(2, X), (3, X), (4, X)]),
     // RELEASE (6)
-    Row::new(&[0x17, 0, 0, 0, 0, 0], reserve::release).ignoring(&[(2, X)]).when_reserved(Allowed),
+    Row::new(&[0x17, 0, 0, 0, 0, 0], reserve::release).alone().ignoring(&[(2, X)]).when_reserved(Allowed),
     // MODE SENSE (6)
     Row::new(&[0x1A, 0x08, X, X, X, 0], mode_sense::six),
     // START STOP UNIT
@@ -72,9 +72,9 @@ static ROWS: [Row; 35] = [
     Row::new(&[0x42, 0, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
         .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
     // RESERVE (10): without EXTENT, third party and LONGID, the rest means nothing.
-    Row::new(&[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::reserve).ignoring(&[(2, X), (3, X), (7, X), (8, X)]),
+    Row::new(&[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::reserve).alone().ignoring(&[(2, X), (3, X), (7, X), (8, X)]),
     // RELEASE (10)
-    Row::new(&[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::release)
+    Row::new(&[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::release).alone()
         .ignoring(&[(2, X), (3, X), (7, X), (8, X)]).when_reserved(Allowed),
     // MODE SENSE (10)
     Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten),
@@ -99,7 +99,7 @@ static ROWS: [Row; 35] = [
         .ignoring(&[(2, X), (3, X), (4, X), (5, X), (6, X), (7, X), (8, X), (9, X), (14, 0x01)])
         .service_action().when_reserved(Allowed),
     // REPORT LUNS
-    Row::new(&[0xA0, 0, X, 0, 0, 0, X, X, X, X, 0, 0], luns::report).passes_attention().when_reserved(Allowed),
+    Row::new(&[0xA0, 0, X, 0, 0, 0, X, X, X, X, 0, 0], luns::report).passes_attention().passes_not_ready().when_reserved(Allowed),
     // REPORT SUPPORTED OPERATION CODES
     Row::new(&[0xA3, 0x0C, 0x87, X, X, X, X, X, X, X, 0, 0], supported::operation_codes)
         .service_action().when_reserved(Allowed),

@@ -4,15 +4,25 @@ mod disk;
 mod missing;
 
 use crate::attention::Attention;
+use crate::book::ShutOut;
 use crate::command::table::Handler;
 use crate::command::{Asked, Cdb, Command, Row, Table};
 use crate::nexus::Nexus;
-use crate::plan::{Plan, Port, Reply, Status};
+use crate::plan::{Answer, Copied, Plan, Reply, Status};
+use crate::port::Port;
 use crate::sense::Sense;
 use crate::unit::{Kind, LogicalUnit};
 
 #[cfg(test)]
 pub(crate) use disk::TABLE as DISK;
+
+/// Whether a command changes reservations or what else lasts of a unit's state. Whoever carries commands out sees to it
+/// that only one such command of a unit is between its arrival and its answer, and none while a COMPARE AND WRITE is.
+pub fn goes_alone(cdb: &[u8]) -> bool {
+    let action = |row: &Row| row.action.is_none() || row.action == cdb.get(1).map(|byte| byte & 0x1F);
+    let rows = cdb.first().map_or(&[][..], |&opcode| disk::TABLE.rows_of(opcode));
+    rows.iter().any(|row| row.alone && action(row))
+}
 
 impl LogicalUnit {
     /// Reads a command of `nexus` that came through `port`: what is to be done?
@@ -47,6 +57,64 @@ impl LogicalUnit {
         asked.unwrap_or_else(Plan::from)
     }
 
+    /// Goes on with a command that asked the disk by [`Plan::Ask`].
+    pub fn answered(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, answer: &Answer) -> Plan {
+        let row = match self.table().find(command.cdb, self.medium()) {
+            Ok(row) => row,
+            Err(sense) => return sense.into(),
+        };
+        let asked = row.fields(command.cdb).and_then(|fields| match row.answered {
+            Some(answered) => answered(&mut self.asked(nexus, port, command, fields), answer),
+            None => Err(Sense::INVALID_FIELD_IN_CDB),
+        });
+        asked.unwrap_or_else(Plan::from)
+    }
+
+    /// Goes on with a command that copied bytes by [`Plan::Copy`]: what it is answered, and what is remembered of it.
+    pub fn copied(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, copied: &Copied) -> Plan {
+        let row = match self.table().find(command.cdb, self.medium()) {
+            Ok(row) => row,
+            Err(sense) => return sense.into(),
+        };
+        let asked = row.fields(command.cdb).and_then(|fields| match row.copied {
+            Some(done) => done(&mut self.asked(nexus, port, command, fields), copied),
+            None => Err(Sense::INVALID_FIELD_IN_CDB),
+        });
+        asked.unwrap_or_else(Plan::from)
+    }
+
+    /// What `nexus` would be told if a command of its wanted to read, or with `write` to write, the medium: for work on
+    /// other units than the one that a command came to.
+    pub fn refuses(&self, nexus: &mut Nexus, write: bool) -> Option<Reply> {
+        nexus.meet(self.book());
+        let verdict = nexus.verdict();
+        let conflict = match verdict.shut_out {
+            ShutOut::No => false,
+            ShutOut::Held | ShutOut::FromAccess => true,
+            ShutOut::FromWriting => write,
+        };
+        if conflict {
+            return Some(Status::ReservationConflict.into());
+        }
+        if let Some(hindrance) = verdict.hindrance {
+            return Some(hindrance.into());
+        }
+        match self.kind() {
+            Kind::Missing => Some(Sense::NO_SUCH_UNIT.into()),
+            Kind::Disk if write => self.writable(nexus).err().map(Reply::from),
+            Kind::Disk => None,
+        }
+    }
+
+    /// # Errors
+    /// 7/27/00 for a read-only medium, 7/27/02 where an initiator has set SWP.
+    fn writable(&self, nexus: &Nexus) -> Result<(), Sense> {
+        if self.medium().read_only {
+            return Err(Sense::WRITE_PROTECTED);
+        }
+        if nexus.verdict().write_protected { Err(Sense::SOFTWARE_WRITE_PROTECTED) } else { Ok(()) }
+    }
+
     /// What `nexus` has still to hear of this unit, oldest first, with what the unit's book has for it; nothing is
     /// settled by asking (QUERY ASYNCHRONOUS EVENT).
     pub fn attentions(&self, nexus: &mut Nexus) -> Vec<Attention> {
@@ -62,10 +130,10 @@ impl LogicalUnit {
     }
 
     /// What keeps a command from being looked at, in the order of SAM-5 5.3.3: a reset that the initiator must hear
-    /// of, a reservation, any other attention.
+    /// of, a reservation, any other attention, that the unit is not ready.
     #[inline]
     fn in_the_way(&self, nexus: &mut Nexus, row: Option<&Row>, cdb: &[u8]) -> Option<Reply> {
-        if nexus.queue().is_empty() && !nexus.is_shut_out() {
+        if nexus.queue().is_empty() && nexus.verdict().lets_all_pass() {
             return None;
         }
         let deaf = row.map_or(self.kind() == Kind::Missing, |row| row.passes_attention);
@@ -73,17 +141,22 @@ impl LogicalUnit {
         if let Some(attention) = reset {
             return Some(attention.sense().into());
         }
-        if nexus.is_shut_out() && row.is_some_and(|row| row.conflicts(cdb)) {
+        let shut_out = nexus.verdict().shut_out;
+        if row.is_some_and(|row| row.conflicts(cdb, shut_out)) {
             return Some(Status::ReservationConflict.into());
         }
         let other = if deaf { None } else { nexus.queue().pop() };
-        other.map(|attention| attention.sense().into())
+        if let Some(attention) = other {
+            return Some(attention.sense().into());
+        }
+        let hindrance = nexus.verdict().hindrance.filter(|_| row.is_some_and(|row| !row.passes_not_ready));
+        hindrance.map(Reply::from)
     }
 
     fn dispatch(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, row: &Row, handler: Handler) -> Plan {
         let planned = row.fields(command.cdb).and_then(|fields| {
-            if row.writes && self.medium().read_only {
-                return Err(Sense::WRITE_PROTECTED);
+            if row.writes {
+                self.writable(nexus)?;
             }
             handler(&mut self.asked(nexus, port, command, fields))
         });

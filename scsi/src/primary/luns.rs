@@ -8,15 +8,15 @@ use crate::sense::Sense;
 
 /// The inventory of the port. Whoever has read it need not be told that it changed.
 pub(crate) fn report(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
-    let luns: &[u16] = match asked.cdb.u8(2) {
-        ADDRESSABLE | EVERYTHING => &asked.port.luns,
-        WELL_KNOWN => &[],
+    let units = match asked.cdb.u8(2) {
+        ADDRESSABLE | EVERYTHING => asked.port.units.len(),
+        WELL_KNOWN => 0,
         _ => return Err(Sense::invalid_field(2)),
     };
-    let mut list = Vec::with_capacity(8 + 8 * luns.len());
-    list.extend_from_slice(&(8 * luns.len() as u32).to_be_bytes());
+    let mut list = Vec::with_capacity(8 + 8 * units);
+    list.extend_from_slice(&(8 * units as u32).to_be_bytes());
     list.extend_from_slice(&[0; 4]);
-    list.extend(luns.iter().flat_map(|&number| lun::to_bytes(number)));
+    list.extend(asked.port.luns().take(units).flat_map(lun::to_bytes));
     asked.nexus.withdraw(Attention::LunsChanged);
     Ok(Plan::data(list, asked.cdb.u32(6)))
 }
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_inventory_is_listed_in_ascending_order() {
         let mut bench = Bench::disk();
-        bench.port.luns = vec![0, 1, 300];
+        bench.serve(&[0, 1, 300]);
         let mut list = vec![0; 32];
         list[3] = 24;
         list[17] = 1;
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_missing_unit_knows_the_inventory_too() {
         let mut bench = Bench::missing();
-        bench.port.luns = vec![7];
+        bench.serve(&[7]);
         assert_eq!(bench.ask(&report_luns(0, 256)), good(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0]));
     }
 

@@ -1,5 +1,14 @@
 //! What a command turned out to mean: a finished reply, or work on bytes of the medium.
 
+mod copy;
+mod erase;
+mod question;
+
+pub use copy::{Copied, Copy, CopyFailure, CopySide, Move, Source};
+pub use erase::{Erase, Erasure};
+pub use question::{Answer, Mapped, Mapping, Question};
+
+use crate::book::Amendment;
 use crate::sense::Sense;
 
 /// What is to be done for one command. Positions and lengths are *bytes*, lie inside the medium, and are
@@ -103,6 +112,57 @@ pub enum Plan {
         /// One block.
         pattern: Box<[u8]>,
     },
+    /// COMPARE AND WRITE: twice `len` bytes of data-out. Where the first half equals the medium, the second half is
+    /// written; a difference is [`Sense::miscompare`]. Nothing else may write these bytes between the two.
+    CompareAndWrite {
+        /// First byte.
+        at: u64,
+        /// Bytes of the medium, never zero.
+        len: u32,
+        /// Force unit access.
+        fua: bool,
+    },
+    /// ORWRITE: `len` bytes of the medium become what they are OR data-out. Nothing else may write them meanwhile.
+    OrWrite {
+        /// First byte.
+        at: u64,
+        /// Bytes, never zero.
+        len: u32,
+        /// Force unit access.
+        fua: bool,
+    },
+    /// WRITE ATOMIC: `len` bytes of data-out, of which after any failure either all are stored or none.
+    WriteAtomic {
+        /// First byte.
+        at: u64,
+        /// Bytes, never zero.
+        len: u32,
+        /// Force unit access.
+        fua: bool,
+    },
+    /// PRE-FETCH: these bytes will be read soon.
+    Prefetch {
+        /// First byte.
+        at: u64,
+        /// Bytes, never zero.
+        len: u64,
+    },
+    /// Only the disk knows; then [`LogicalUnit::answered`](crate::LogicalUnit::answered).
+    Ask(Question),
+    /// EXTENDED COPY, WRITE USING TOKEN: bytes move between units of the target; then
+    /// [`LogicalUnit::copied`](crate::LogicalUnit::copied).
+    Copy(Box<Copy>),
+    /// FORMAT UNIT, SANITIZE: the whole medium.
+    Erase(Box<Erase>),
+    /// What lasts of the unit's state has to be on stable storage; then
+    /// [`Book::amend`](crate::Book::amend), which makes it true and says what is next.
+    Keep(Box<Amendment>),
+    /// PREEMPT AND ABORT: the commands that these nexuses have on the unit end, none of their data is written any
+    /// more, then GOOD.
+    Abort {
+        /// SCSI initiator port names with portal groups, as in [`NexusId`](crate::NexusId).
+        nexuses: Vec<(Box<str>, u16)>,
+    },
 }
 
 impl Plan {
@@ -178,18 +238,3 @@ pub struct Extent {
 
 /// Extents of one UNMAP, at most as many as the block limits page offers.
 pub type Extents = Vec<Extent>;
-
-/// The SCSI target port a command came through, with what its target offers there.
-///
-/// Shared by everything behind the port, and rebuilt when the inventory changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// iSCSI name of the target: the SCSI device name.
-    pub target: String,
-    /// RELATIVE TARGET PORT IDENTIFIER, from 1.
-    pub relative_port: u16,
-    /// TARGET PORT GROUP.
-    pub group: u16,
-    /// Numbers of the logical units, ascending.
-    pub luns: Vec<u16>,
-}

@@ -1,8 +1,23 @@
-//! The book of a unit: who has reserved it, and what its nexuses still have to be told.
+//! The book of a unit: who has reserved it, how it is set, and what its nexuses still have to be told.
 
+mod access;
 mod bulletin;
+mod lasting;
+mod persistent;
+mod settings;
+mod underway;
+mod verdict;
+
+pub use access::AccessState;
+pub use lasting::{Amendment, Lasting};
+pub use persistent::Persistent;
+pub use settings::Settings;
+pub use underway::Operation;
+pub(crate) use verdict::{ShutOut, Verdict};
 
 use crate::attention::Attention;
+use crate::nexus::NexusId;
+use crate::plan::Plan;
 use bulletin::Bulletin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,12 +30,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Book {
     generation: AtomicU64,
     state: Mutex<State>,
+    /// What lasts can be kept: somebody has stable storage for it.
+    keeps: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Session that holds the unit by RESERVE (SPC-2).
     holder: Option<u64>,
+    /// What is true now; what is kept of it is decided when it changes.
+    lasting: Lasting,
+    /// By target port group; one that is not here is active and optimized.
+    access: Vec<(u16, AccessState)>,
     bulletin: Bulletin,
 }
 
@@ -28,13 +49,57 @@ struct State {
 pub(crate) struct News {
     pub(crate) generation: u64,
     pub(crate) attentions: Vec<Attention>,
-    pub(crate) shut_out: bool,
+    pub(crate) verdict: Verdict,
 }
 
 impl Book {
     /// An empty book: nothing is reserved.
     pub fn new() -> Book {
         Book::default()
+    }
+
+    /// The book of a unit whose lasting state somebody keeps, as it was kept.
+    pub fn keeping(lasting: Lasting) -> Book {
+        Book { keeps: true, state: Mutex::new(State { lasting, ..State::default() }), ..Book::default() }
+    }
+
+    /// Whether what lasts can be kept.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// What lasts, as it is now.
+    pub fn lasting(&self) -> Lasting {
+        self.state().lasting.clone()
+    }
+
+    /// Makes true what [`Plan::Keep`] waited for, and says what is next for its command.
+    pub fn amend(&self, amendment: Amendment) -> Plan {
+        self.change(|state, next| {
+            state.lasting = amendment.next;
+            for (except, attention) in amendment.posts {
+                state.bulletin.post(next, Some(except), attention);
+            }
+        });
+        Plan::good()
+    }
+
+    /// The access state through a target port group.
+    pub fn access(&self, group: u16) -> AccessState {
+        self.state().access_of(group)
+    }
+
+    /// The unit is reached through `group` in another way from now on; every nexus but that of session `by` hears it.
+    /// Nothing happens where it is so already.
+    pub fn set_access(&self, group: u16, access: AccessState, by: Option<u64>) {
+        if self.access(group) == access {
+            return;
+        }
+        self.change(|state, next| {
+            state.access.retain(|(number, _)| *number != group);
+            state.access.push((group, access));
+            state.bulletin.post(next, by, Attention::AccessStateChanged);
+        });
     }
 
     /// The session that holds the unit by RESERVE.
@@ -89,13 +154,13 @@ impl Book {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// What `session` must know that it did not know at generation `read_to`; with `None`, only how things stand.
-    pub(crate) fn since(&self, read_to: Option<u64>, session: u64) -> News {
+    /// What `nexus` must know that it did not know at generation `read_to`; with `None`, only how things stand.
+    pub(crate) fn since(&self, read_to: Option<u64>, nexus: &NexusId) -> News {
         let state = self.state();
         News {
             generation: self.generation(),
-            attentions: read_to.map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, session)),
-            shut_out: state.holder.is_some_and(|holder| holder != session),
+            attentions: read_to.map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, nexus.session)),
+            verdict: state.verdict(nexus),
         }
     }
 
@@ -117,9 +182,31 @@ impl Book {
     }
 }
 
+impl State {
+    fn access_of(&self, group: u16) -> AccessState {
+        self.access.iter().find(|(number, _)| *number == group).map_or_else(AccessState::default, |(_, access)| *access)
+    }
+
+    fn verdict(&self, nexus: &NexusId) -> Verdict {
+        let held = self.holder.is_some_and(|holder| holder != nexus.session);
+        let settings = self.lasting.settings;
+        Verdict {
+            shut_out: if held { ShutOut::Held } else { ShutOut::No },
+            write_protected: settings.write_protect,
+            write_through: settings.write_through,
+            descriptor_sense: settings.descriptor_sense,
+            hindrance: self.access_of(nexus.portal_group).hindrance(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn id(session: u64) -> NexusId {
+        NexusId { session, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 }
+    }
 
     #[test]
     fn one_session_holds_the_unit_and_may_reserve_it_again() {
@@ -127,8 +214,8 @@ mod tests {
         assert!(book.reserve(1) && book.reserve(1));
         assert!(!book.reserve(2));
         assert_eq!(book.holder(), Some(1));
-        assert!(book.since(None, 2).shut_out);
-        assert!(!book.since(None, 1).shut_out);
+        assert_eq!(book.since(None, &id(2)).verdict.shut_out, ShutOut::Held);
+        assert_eq!(book.since(None, &id(1)).verdict.shut_out, ShutOut::No);
     }
 
     #[test]
@@ -159,8 +246,8 @@ mod tests {
         let before = book.generation();
         book.reset(Some(2), Attention::DeviceReset);
         assert_eq!(book.holder(), None);
-        assert_eq!(book.since(Some(before), 1).attentions, [Attention::DeviceReset]);
-        assert_eq!(book.since(Some(before), 2).attentions, []);
+        assert_eq!(book.since(Some(before), &id(1)).attentions, [Attention::DeviceReset]);
+        assert_eq!(book.since(Some(before), &id(2)).attentions, []);
     }
 
     #[test]
