@@ -35,6 +35,7 @@ mod book;
 mod command;
 mod device;
 mod dispatch;
+mod gauges;
 mod identity;
 pub mod lun;
 mod medium;
@@ -51,7 +52,8 @@ pub use book::{AccessState, Amendment, Book, Lasting, Operation, Persistent, Set
 pub use command::{Attribute, Command};
 pub use device::Device;
 pub use dispatch::goes_alone;
-pub use identity::{Ascii, BadIdentity, Designator, Identity, IetRelease, Naa, Profile};
+pub use gauges::{Gauges, Slot, Traffic, Usage};
+pub use identity::{Ascii, BadIdentity, Clash, Designator, Eui, Identity, IetRelease, Naa, Profile};
 pub use medium::{BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
 pub use nexus::{Nexus, NexusId};
 pub use plan::{

@@ -16,6 +16,7 @@ pub use underway::Operation;
 pub(crate) use verdict::{ShutOut, Verdict};
 
 use crate::attention::Attention;
+use crate::gauges::Gauges;
 use crate::nexus::NexusId;
 use crate::plan::Plan;
 use bulletin::Bulletin;
@@ -32,6 +33,7 @@ pub struct Book {
     state: Mutex<State>,
     /// What lasts can be kept: somebody has stable storage for it.
     keeps: bool,
+    gauges: Gauges,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,11 @@ impl Book {
     /// Whether what lasts can be kept.
     pub fn keeps(&self) -> bool {
         self.keeps
+    }
+
+    /// How much has been read and written.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
     }
 
     /// What lasts, as it is now.

@@ -1,9 +1,11 @@
 //! Who a logical unit is: the names by which initiators know it again, which must never change.
 
+mod clash;
 mod designator;
 mod text;
 
-pub use designator::{Designator, Naa};
+pub use clash::Clash;
+pub use designator::{Designator, Eui, Naa};
 pub use text::Ascii;
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +66,7 @@ impl Identity {
     /// id that IEEE has assigned to whoever makes the name (SPC-4, NAA designator format), and this project owns none:
     /// a borrowed or invented one would name a disk of somebody else. 3h has no company id; its 60 bits only have to be
     /// unique among the disks that meet, and of a million hashed names two meet with a chance of one in two million.
-    /// The owner of a company id can give NAA 6h names by [`Identity::with_designators`].
+    /// The owner of a company id has [`Identity::registered`] or gives names by [`Identity::with_world_wide_names`].
     pub fn derive(unique: &str) -> Identity {
         let digest = Sha256::new().chain_update(b"ferrite logical unit\0").chain_update(unique).finalize();
         let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -81,6 +83,15 @@ impl Identity {
             ],
             serial: hex,
         }
+    }
+
+    /// The same, for the owner of a `company` id of IEEE (24 bits): the NAA name is of the form 6h, IEEE registered
+    /// extended, with a hundred bits of the hash.
+    pub fn registered(company: u32, unique: &str) -> Identity {
+        let derived = Identity::derive(unique);
+        let value = u128::from_str_radix(&derived.serial, 16).expect("a derived serial is 32 hex digits");
+        let naa = Designator::Naa(Naa::registered_extended(company, value));
+        derived.with_world_wide_names(vec![naa]).expect("two designators are not too many")
     }
 
     /// The identity that the iSCSI Enterprise Target `release` showed for a disk with this ScsiId (at most 16
@@ -149,6 +160,33 @@ impl Identity {
         Ok(Identity { designators, ..self })
     }
 
+    /// With these names in place of the NAA and EUI-64 names it has; the T10 vendor identifications stay, behind
+    /// them. Initiators prefer NAA 6h and 5h, then EUI-64, then NAA 3h, then T10: a name from configuration must not stand
+    /// beside a derived one that some initiator prefers.
+    ///
+    /// # Errors
+    /// [`BadIdentity::Designators`], when `names` is empty, or there are more than [`Identity::DESIGNATORS_MAX`] with
+    /// those that stay.
+    pub fn with_world_wide_names(self, mut names: Vec<Designator>) -> Result<Identity, BadIdentity> {
+        if names.is_empty() {
+            return Err(BadIdentity::Designators);
+        }
+        names.extend(self.designators.iter().filter(|name| matches!(name, Designator::T10 { .. })).cloned());
+        self.with_designators(names)
+    }
+
+    /// The name by which initiators know it, as text: its first designator; or `iet.` and the hex digits of its
+    /// ScsiId. No two units of a node may have the same ([`Identity::clash`]), so it also names what is kept of a unit.
+    pub fn name(&self) -> String {
+        match (self.profile, self.designators.first()) {
+            (Profile::Iet { scsi_id, .. }, _) => {
+                scsi_id.iter().fold(String::from("iet."), |text, byte| format!("{text}{byte:02x}"))
+            }
+            (Profile::Standard, Some(first)) => first.to_string(),
+            (Profile::Standard, None) => unreachable!("a standard identity has a designator"),
+        }
+    }
+
     /// Which shape INQUIRY data has.
     pub fn profile(&self) -> Profile {
         self.profile
@@ -194,6 +232,8 @@ pub enum BadIdentity {
     Designators,
     /// Not the length or the first digit of an NAA name.
     NotNaa,
+    /// Not the length of a name based on an EUI-64.
+    NotEui,
     /// Not a name of the form `naa.`, `eui.` or `t10.`.
     NotDesignator,
 }
@@ -207,6 +247,7 @@ impl std::fmt::Display for BadIdentity {
             BadIdentity::NotNaa => {
                 write!(f, "an NAA name is 8 bytes that begin with 2, 3 or 5, or 16 bytes that begin with 6")
             }
+            BadIdentity::NotEui => write!(f, "a name based on an EUI-64 is 8, 12 or 16 bytes"),
             BadIdentity::NotDesignator => {
                 write!(f, "not a name like naa.6..., eui.... or t10.VENDOR...")
             }
@@ -238,6 +279,40 @@ mod tests {
         let (one, other) = (Identity::derive("a"), Identity::derive("b"));
         assert_ne!(one.serial(), other.serial());
         assert!(one.designators().iter().zip(other.designators()).all(|(one, other)| one != other));
+    }
+
+    #[test]
+    fn an_owner_of_a_company_id_has_registered_names_of_the_same_hash() {
+        let (derived, registered) =
+            (Identity::derive("uuid:6a1f0c8e"), Identity::registered(0xABCDEF, "uuid:6a1f0c8e"));
+        assert_eq!(registered.designators()[0].to_string(), "naa.6abcdef657db97720638bb5ca2fec950");
+        assert_eq!(
+            (registered.serial(), &registered.designators()[1..]),
+            (derived.serial(), &derived.designators()[1..])
+        );
+    }
+
+    #[test]
+    fn names_from_configuration_stand_alone_before_the_vendor_identification() {
+        let names: Vec<Designator> =
+            ["naa.5000c500a1b2c3d4", "eui.0123456789abcdef"].map(|name| name.parse().unwrap()).into();
+        let identity = Identity::derive("a").with_world_wide_names(names.clone()).unwrap();
+        assert_eq!(identity.designators()[..2], names);
+        assert_eq!(identity.designators()[2..], Identity::derive("a").designators()[1..]);
+        assert_eq!(identity.name(), "naa.5000c500a1b2c3d4");
+        let many =
+            |count| Identity::derive("a").with_world_wide_names(names.iter().cycle().take(count).cloned().collect());
+        assert!(many(Identity::DESIGNATORS_MAX - 1).is_ok());
+        for count in [0, Identity::DESIGNATORS_MAX] {
+            assert_eq!(many(count), Err(BadIdentity::Designators));
+        }
+    }
+
+    #[test]
+    fn a_unit_is_named_by_its_first_designator_or_its_scsi_id() {
+        assert_eq!(Identity::derive("uuid:6a1f0c8e").name(), "naa.361b901657db9772");
+        let iet = Identity::iet(IetRelease::V0_4_15, b"id", "").unwrap();
+        assert_eq!(iet.name(), "iet.69640000000000000000000000000000");
     }
 
     #[test]
