@@ -20,6 +20,8 @@ pub enum Attention {
     NexusLoss,
     /// 2A/01 MODE PARAMETERS CHANGED.
     ModeChanged,
+    /// 2A/02 LOG PARAMETERS CHANGED.
+    LogChanged,
     /// 2A/03 RESERVATIONS PREEMPTED.
     ReservationsPreempted,
     /// 2A/04 RESERVATIONS RELEASED.
@@ -64,7 +66,7 @@ impl Attention {
 }
 
 /// ASC and ASCQ, in the order of the variants.
-const CODES: [(u8, u8); 19] = [
+const CODES: [(u8, u8); 20] = [
     (0x28, 0x00),
     (0x29, 0x00),
     (0x29, 0x02),
@@ -72,6 +74,7 @@ const CODES: [(u8, u8); 19] = [
     (0x29, 0x04),
     (0x29, 0x07),
     (0x2A, 0x01),
+    (0x2A, 0x02),
     (0x2A, 0x03),
     (0x2A, 0x04),
     (0x2A, 0x05),
@@ -153,6 +156,7 @@ mod tests {
         InternalReset,
         NexusLoss,
         ModeChanged,
+        LogChanged,
         ReservationsPreempted,
         ReservationsReleased,
         RegistrationsPreempted,
@@ -173,9 +177,9 @@ mod tests {
         assert_eq!(
             codes,
             [
-                "6/28/00", "6/29/00", "6/29/02", "6/29/03", "6/29/04", "6/29/07", "6/2A/01", "6/2A/03", "6/2A/04",
-                "6/2A/05", "6/2A/06", "6/2A/09", "6/2A/10", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/05", "6/3F/0E",
-                "6/5A/01"
+                "6/28/00", "6/29/00", "6/29/02", "6/29/03", "6/29/04", "6/29/07", "6/2A/01", "6/2A/02", "6/2A/03",
+                "6/2A/04", "6/2A/05", "6/2A/06", "6/2A/09", "6/2A/10", "6/2F/00", "6/38/07", "6/3F/03", "6/3F/05",
+                "6/3F/0E", "6/5A/01"
             ]
         );
     }

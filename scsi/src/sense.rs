@@ -119,6 +119,11 @@ impl Sense {
         Sense { field: Some(FieldPointer { in_cdb: false, byte, bit: None }), ..Sense::INVALID_FIELD_IN_LIST }
     }
 
+    /// 5/26/00 that points at a field of the parameter list whose most significant bit is `bit` of byte `byte`.
+    pub const fn invalid_parameter_bit(byte: u16, bit: u8) -> Sense {
+        Sense { field: Some(FieldPointer { in_cdb: false, byte, bit: Some(bit) }), ..Sense::INVALID_FIELD_IN_LIST }
+    }
+
     /// 3/11/00 UNRECOVERED READ ERROR at block `lba`.
     pub const fn read_error(lba: u64) -> Sense {
         Sense { information: Some(lba), ..Sense::new(SenseKey::MediumError, 0x11, 0x00) }
@@ -263,6 +268,7 @@ mod tests {
         assert_eq!(&Sense::invalid_field(7).to_bytes(false)[15..], &[0xC0, 0, 7]);
         assert_eq!(&Sense::invalid_bit(1, 5).to_bytes(false)[15..], &[0xCD, 0, 1]);
         assert_eq!(&Sense::invalid_parameter(0x0102).to_bytes(false)[15..], &[0x80, 1, 2]);
+        assert_eq!(&Sense::invalid_parameter_bit(3, 2).to_bytes(false)[15..], &[0x8A, 0, 3]);
     }
 
     #[test]

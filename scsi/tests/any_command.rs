@@ -37,8 +37,30 @@ fn command(cdb: &[u8], data_out: u32) -> Command<'_> {
     Command { cdb, attribute: Attribute::Simple, data_out, data_in: u32::MAX }
 }
 
-/// Every command of a unit as REPORT SUPPORTED OPERATION CODES tells it: its usage data.
-fn usages(unit: &LogicalUnit) -> Vec<Vec<u8>> {
+/// A command as REPORT SUPPORTED OPERATION CODES tells it: its usage data, and its service action if it has one.
+struct Usage {
+    data: Vec<u8>,
+    action: Option<u8>,
+}
+
+impl Usage {
+    /// Bits of byte `at` that are looked at.
+    fn reported(&self, at: usize) -> u8 {
+        if at == 1 && self.action.is_some() { self.data[1] | 0x1F } else { self.data[at] }
+    }
+
+    /// A descriptor block with `value` in each byte, as far as the command has bits there.
+    fn cdb(&self, value: impl Fn(usize) -> u8) -> Vec<u8> {
+        let mut cdb: Vec<u8> = (0..self.data.len()).map(|at| self.data[at] & value(at)).collect();
+        cdb[0] = self.data[0];
+        if let Some(action) = self.action {
+            cdb[1] = cdb[1] & !0x1F | action;
+        }
+        cdb
+    }
+}
+
+fn usages(unit: &LogicalUnit) -> Vec<Usage> {
     let ask = |cdb: &[u8]| match unit.plan(&mut nexus(1), &port(), &command(cdb, 0)) {
         Plan::Reply(Reply { status: Status::Good, data, .. }) => data,
         other => panic!("{cdb:02x?}: {other:?}"),
@@ -47,7 +69,7 @@ fn usages(unit: &LogicalUnit) -> Vec<Vec<u8>> {
     let usage = |entry: &[u8]| {
         let one = ask(&[0xA3, 0x0C, 3, entry[0], 0, entry[3], 0, 1, 0, 0, 0, 0]);
         assert_eq!(one[3], entry[7]);
-        one[4..].to_vec()
+        Usage { data: one[4..].to_vec(), action: (entry[5] & 0x01 != 0).then_some(entry[3]) }
     };
     all[4..].chunks_exact(8).map(usage).collect()
 }
@@ -151,11 +173,7 @@ proptest! {
     ) {
         let usages = usages(&unit(block_size, thin));
         let usage = &usages[place.index(usages.len())];
-        let mut cdb: Vec<u8> = usage.iter().zip(&values).map(|(usage, value)| usage & value).collect();
-        cdb[0] = usage[0];
-        if matches!(cdb[0], 0x9E | 0xA3) {
-            cdb[1] = usage[1];
-        }
+        let cdb = usage.cdb(|at| values[at]);
         follow(block_size, thin, &cdb, block_size, &list);
         follow(block_size, thin, &cdb, u32::MAX, &list);
     }
@@ -203,14 +221,10 @@ fn a_bit_that_is_not_reported_is_pointed_at_or_ignored() {
     let plan = |cdb: &[u8]| unit(512, true).plan(&mut nexus(1), &port(), &command(cdb, 512));
     let mut refused = 0;
     for usage in usages(&unit(512, true)) {
-        let has_action = matches!(usage[0], 0x9E | 0xA3);
-        let mut plain = vec![0; usage.len()];
-        plain[0] = usage[0];
-        plain[1] = if has_action { usage[1] } else { 0 };
-        for at in 1..usage.len() {
+        let plain = usage.cdb(|_| 0);
+        for at in 1..plain.len() {
             for bit in 0..8 {
-                let reported = if has_action && at == 1 { 0x1F } else { usage[at] };
-                if reported & (1 << bit) != 0 {
+                if usage.reported(at) & (1 << bit) != 0 {
                     continue;
                 }
                 let mut cdb = plain.clone();

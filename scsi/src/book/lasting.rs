@@ -3,6 +3,7 @@
 use super::persistent::Persistent;
 use super::settings::Settings;
 use crate::attention::Attention;
+use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 /// The state of a unit that is kept on stable storage.
@@ -29,4 +30,6 @@ pub struct Amendment {
     pub(crate) next: Lasting,
     /// Who hears of it: all but the session, with what they hear.
     pub(crate) posts: Vec<(u64, Attention)>,
+    /// What is next for the command that asked for it.
+    pub(crate) then: Plan,
 }

@@ -42,6 +42,8 @@ struct State {
     holder: Option<u64>,
     /// What is true now; what is kept of it is decided when it changes.
     lasting: Lasting,
+    /// What is on stable storage: where it was asked for, what is true now; else what was true when it was last asked for.
+    kept: Lasting,
     /// By target port group; one that is not here is active and optimized.
     access: Vec<(u16, AccessState)>,
     bulletin: Bulletin,
@@ -62,7 +64,8 @@ impl Book {
 
     /// The book of a unit whose lasting state somebody keeps, as it was kept.
     pub fn keeping(lasting: Lasting) -> Book {
-        Book { keeps: true, state: Mutex::new(State { lasting, ..State::default() }), ..Book::default() }
+        let state = State { kept: lasting.clone(), lasting, ..State::default() };
+        Book { keeps: true, state: Mutex::new(state), ..Book::default() }
     }
 
     /// Whether what lasts can be kept.
@@ -80,15 +83,21 @@ impl Book {
         self.state().lasting.clone()
     }
 
+    /// What lasts, as it is on stable storage: what a command has not asked to save is not in it.
+    pub fn kept(&self) -> Lasting {
+        self.state().kept.clone()
+    }
+
     /// Makes true what [`Plan::Keep`] waited for, and says what is next for its command.
     pub fn amend(&self, amendment: Amendment) -> Plan {
         self.change(|state, next| {
             state.lasting = amendment.next;
+            state.kept = amendment.keep;
             for (except, attention) in amendment.posts {
                 state.bulletin.post(next, Some(except), attention);
             }
         });
-        Plan::good()
+        amendment.then
     }
 
     /// The access state through a target port group.

@@ -36,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) persistent: WhenPersistent,
     /// Carried out although the unit is not ready: in standby, while it is formatted, without a medium.
     pub(crate) passes_not_ready: bool,
+    /// Carried out in the access state standby, but not where else the unit is not ready (SPC-4, standby state).
+    pub(crate) passes_standby: bool,
     /// Reservations or what lasts change by it: nothing of its kind may be under way at the same unit.
     pub(crate) alone: bool,
     /// Changes the medium: refused when the unit is read-only.
@@ -94,6 +96,7 @@ impl Row {
             reserved: WhenReserved::Conflicts,
             persistent: WhenPersistent::Conflicts,
             passes_not_ready: false,
+            passes_standby: false,
             alone: false,
             writes: false,
             offered: Offered::Always,
@@ -109,9 +112,9 @@ impl Row {
         Row { ignored, ..self }
     }
 
-    /// Byte 1 of the usage data is a service action.
+    /// The low bits of byte 1 of the usage data are a service action; those above it are bits like any others.
     pub(crate) const fn service_action(self) -> Row {
-        Row { action: Some(self.usage[1]), ..self }
+        Row { action: Some(self.usage[1] & SERVICE_ACTION), ..self }
     }
 
     pub(crate) const fn passes_attention(self) -> Row {
@@ -128,6 +131,10 @@ impl Row {
 
     pub(crate) const fn passes_not_ready(self) -> Row {
         Row { passes_not_ready: true, ..self }
+    }
+
+    pub(crate) const fn passes_standby(self) -> Row {
+        Row { passes_standby: true, ..self }
     }
 
     pub(crate) const fn alone(self) -> Row {
@@ -194,7 +201,7 @@ impl Row {
         let cdb = cdb.get(..self.usage.len()).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
         // All rows allow all of byte 0, which chose them, and of the service action.
         for (at, (&byte, &usage)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
-            let known = if at == 1 && self.action.is_some() { SERVICE_ACTION } else { usage };
+            let known = if at == 1 && self.action.is_some() { usage | SERVICE_ACTION } else { usage };
             let unknown = byte & !known;
             if unknown != 0 {
                 self.unless_ignored(at, unknown)?;

@@ -4,7 +4,7 @@ mod disk;
 mod missing;
 
 use crate::attention::Attention;
-use crate::book::ShutOut;
+use crate::book::{AccessState, ShutOut};
 use crate::command::table::Handler;
 use crate::command::{Asked, Cdb, Command, Row, Table};
 use crate::nexus::Nexus;
@@ -149,8 +149,10 @@ impl LogicalUnit {
         if let Some(attention) = other {
             return Some(attention.sense().into());
         }
-        let hindrance = nexus.verdict().hindrance.filter(|_| row.is_some_and(|row| !row.passes_not_ready));
-        hindrance.map(Reply::from)
+        let hindrance = nexus.verdict().hindrance?;
+        let standby = Some(hindrance) == AccessState::Standby.hindrance();
+        let passes = row.is_none_or(|row| row.passes_not_ready || row.passes_standby && standby);
+        (!passes).then(|| hindrance.into())
     }
 
     fn dispatch(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, row: &Row, handler: Handler) -> Plan {
