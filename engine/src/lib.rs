@@ -4,15 +4,19 @@
 //! * `shard`: one thread, one loop; connections, sessions and commands from the first byte to the last.
 //! * [`catalog`]: what is served, immutable.
 //! * [`roster`]: the sessions of all shards, asked at login.
+//! * `lane`: what must not happen at the same time on one unit.
 //! * [`control`]: the registry that changes the catalog, and the handle [`Engine`].
 //!
-//! `control` knows `shard`, `shard` knows `catalog` and `roster`, all know `io`; never the other way round.
+//! `control` knows `shard`, `shard` knows `catalog` and `roster`, `catalog` knows `lane`, all know `io`; never the
+//! other way round.
 
 #![deny(unsafe_code)]
 
 pub mod catalog;
 pub mod control;
 pub mod io;
+#[allow(dead_code, reason = "shards take to it next")]
+mod lane;
 pub mod roster;
 mod shard;
 

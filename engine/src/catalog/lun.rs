@@ -6,6 +6,8 @@ use ferrite_api::{BackendSpec, IdentitySpec, InquiryText, Iqn, LunSpec, Refusal,
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
 use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
+use crate::lane::Lane;
+
 /// A logical unit of a target. Immutable: a resize makes another with the same `id`, disk and book.
 pub struct Lun {
     /// The same as long as it is the same disk under the same number.
@@ -18,6 +20,8 @@ pub struct Lun {
     pub unit: Arc<LogicalUnit>,
     /// What does the work.
     pub disk: Arc<dyn Backend>,
+    /// What must not happen to it at the same time.
+    pub(crate) lane: Arc<Lane>,
 }
 
 impl Lun {
@@ -42,7 +46,7 @@ impl Lun {
         let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
         let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
         let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(Book::new())));
-        Ok(Self { id, number, read_only, unit, disk })
+        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new() })
     }
 
     /// The same disk, looked at again. `None` when nothing has changed.
@@ -70,7 +74,7 @@ impl Lun {
         }
         let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
         let unit = Arc::new(unit);
-        Ok(Some(Self { unit, disk: self.disk.clone(), ..*self }))
+        Ok(Some(Self { unit, disk: self.disk.clone(), lane: self.lane.clone(), ..*self }))
     }
 }
 
