@@ -1,9 +1,9 @@
-//! What every disk promises: its geometry, and to finish each job it is given.
+//! What every disk promises: to finish each job it is given, and to say what it is and what it holds.
 
 use std::io;
 use std::sync::Arc;
 
-use crate::{DiskError, FileRing, Job};
+use crate::{DiskError, DiskFile, FileRing, Geometry, Job};
 
 /// A disk. Implement this to serve storage of your own.
 ///
@@ -33,6 +33,41 @@ pub trait Backend: Send + Sync + 'static {
         false
     }
 
+    /// Which parts of `at..at + len` have space of their own: runs without a gap that begin at `at`, at least one,
+    /// and that may end early (at [`RUNS_MAX`] at the latest). `None`: this disk cannot tell. May block.
+    ///
+    /// # Errors
+    /// The medium could not be asked.
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        let _ = (at, len);
+        Ok(None)
+    }
+
+    /// How much space this disk takes, and how much it may still get. `None`: it cannot tell. May block.
+    ///
+    /// # Errors
+    /// The medium could not be asked.
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        Ok(None)
+    }
+
+    /// Copies up to `len` bytes that begin at `from` of `source` to `at` of this disk without moving them through
+    /// this process, and says how many that were: whole logical blocks of both, at least one. Call it again for the
+    /// rest. The copy is not durable before a flush. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where this cannot be done between these two disks, or not for this extent:
+    /// then nothing was written, and the bytes must be read and written. Anything else is a failure of a disk.
+    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        let _ = (source, from, at, len);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The open file that holds exactly the bytes of this disk, where there is one.
+    fn file(&self) -> Option<&Arc<DiskFile>> {
+        None
+    }
+
     /// No more jobs come by way of `ring`: let it forget the files it was given.
     fn detach(&self, ring: &mut dyn FileRing) {
         let _ = ring;
@@ -60,6 +95,22 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).shares_pages()
     }
 
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        (**self).map(at, len)
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        (**self).usage()
+    }
+
+    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        (**self).copy_from(source, from, at, len)
+    }
+
+    fn file(&self) -> Option<&Arc<DiskFile>> {
+        (**self).file()
+    }
+
     fn detach(&self, ring: &mut dyn FileRing) {
         (**self).detach(ring);
     }
@@ -69,77 +120,27 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     }
 }
 
-/// What a disk is like. Lengths and offsets are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Geometry {
-    /// The logical block: every extent is a multiple of it. 512 or 4096.
-    pub block_size: u32,
-    /// What the medium writes at once without reading first; a multiple of `block_size`.
-    pub physical_block: u32,
-    /// The capacity; a multiple of `block_size`.
-    pub bytes: u64,
-    /// Writes are refused.
-    pub read_only: bool,
-    /// A finished write may be lost with the power until a flush is finished.
-    pub write_cache: bool,
-    /// How space is given back; `None` where it cannot be.
-    pub discard: Option<Discard>,
-    /// Whether the medium has heads that move, where known.
-    pub rotational: Option<bool>,
-    /// The transfer length the medium likes best; 0 where it has no opinion.
-    pub optimal_io: u32,
-    /// Names the medium whatever its path and host are now, where there is such a name.
-    pub identity: Option<String>,
-}
-
-/// How a disk gives space back.
+/// Bytes that have space, or have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Discard {
-    /// Space comes back in units of this many bytes; parts of a unit may be kept.
-    pub granularity: u32,
-    /// Where the first whole unit starts.
-    pub alignment: u32,
-    /// The longest extent that one job should name. Longer ones work, but may take long.
-    pub max_bytes: u64,
-    /// A discarded extent reads as zeroes until it is written.
-    pub reads_zero: bool,
+pub struct Run {
+    /// How many bytes, never none.
+    pub len: u64,
+    /// They have space and hold what was written. Else they read as zeroes and may need space to be written: a
+    /// file system does not tell whether it has set that aside.
+    pub mapped: bool,
 }
 
-impl Geometry {
-    /// A writable disk with no write cache, no discard and no opinions.
-    ///
-    /// # Panics
-    /// If `block_size` is not a size of logical blocks ([`BLOCK_SIZES`]).
-    pub fn plain(block_size: u32, bytes: u64) -> Self {
-        assert!(BLOCK_SIZES.contains(&block_size), "logical blocks have 512 or 4096 bytes, not {block_size}");
-        Self {
-            block_size,
-            physical_block: block_size,
-            bytes: bytes - bytes % u64::from(block_size),
-            read_only: false,
-            write_cache: false,
-            discard: None,
-            rotational: None,
-            optimal_io: 0,
-            identity: None,
-        }
-    }
+/// The space of a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// What it takes.
+    pub used: u64,
+    /// What it may still get, as long as nobody else takes it.
+    pub available: u64,
 }
 
-/// The sizes of logical blocks that initiators understand.
-pub const BLOCK_SIZES: [u32; 2] = [512, 4096];
+/// A map names this many runs at the most.
+pub const RUNS_MAX: usize = 4096;
 
 /// Blocking work on a job; the job is finished with what it returns.
 pub type Work = Box<dyn FnOnce(&mut Job) -> Result<(), DiskError> + Send>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_capacity_is_rounded_down_to_whole_blocks() {
-        assert_eq!(Geometry::plain(512, 1023).bytes, 512);
-        assert_eq!(Geometry::plain(4096, 4095).bytes, 0);
-        assert_eq!(Geometry::plain(4096, u64::MAX).bytes % 4096, 0);
-    }
-}

@@ -1,19 +1,17 @@
 //! A disk that counts what it is asked.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Backend, FileRing, Geometry, Job, OpKind};
+use crate::{Backend, DiskFile, FileRing, Geometry, Job, OpKind, Run, Usage};
 
 /// Counts the jobs that another disk is given, and otherwise leaves them alone.
 #[derive(Debug)]
 pub struct CountingDisk<B> {
     disk: B,
-    reads: Counter,
-    writes: Counter,
-    flushes: Counter,
-    discards: Counter,
-    zeroes: Counter,
+    /// By the number of the kind.
+    counters: [Counter; OpKind::ALL.len()],
 }
 
 /// How often something was asked, and for how many bytes in all.
@@ -34,8 +32,7 @@ struct Counter {
 impl<B: Backend> CountingDisk<B> {
     /// Counts for `disk` from zero.
     pub fn new(disk: B) -> Self {
-        let [reads, writes, flushes, discards, zeroes] = std::array::from_fn(|_| Counter::default());
-        Self { disk, reads, writes, flushes, discards, zeroes }
+        Self { disk, counters: Default::default() }
     }
 
     /// What was asked so far of this kind.
@@ -46,13 +43,7 @@ impl<B: Backend> CountingDisk<B> {
     }
 
     fn counter(&self, kind: OpKind) -> &Counter {
-        match kind {
-            OpKind::Read => &self.reads,
-            OpKind::Write => &self.writes,
-            OpKind::Flush => &self.flushes,
-            OpKind::Discard => &self.discards,
-            OpKind::Zero => &self.zeroes,
-        }
+        &self.counters[kind as usize]
     }
 }
 
@@ -75,6 +66,22 @@ impl<B: Backend> Backend for CountingDisk<B> {
 
     fn shares_pages(&self) -> bool {
         self.disk.shares_pages()
+    }
+
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        self.disk.map(at, len)
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        self.disk.usage()
+    }
+
+    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        self.disk.copy_from(source, from, at, len)
+    }
+
+    fn file(&self) -> Option<&Arc<DiskFile>> {
+        self.disk.file()
     }
 
     fn detach(&self, ring: &mut dyn FileRing) {
@@ -109,5 +116,8 @@ mod tests {
         assert_eq!(counts(OpKind::Flush), (1, 0));
         assert_eq!(counts(OpKind::Discard), (1, 4096));
         assert_eq!(counts(OpKind::Zero), (0, 0));
+        disk.run(Op::Prefetch { at: 0, len: 512 }).unwrap();
+        assert_eq!(counts(OpKind::Prefetch), (1, 512));
+        assert!(OpKind::ALL.iter().enumerate().all(|(number, kind)| *kind as usize == number));
     }
 }

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Backend, DiskError, FileRing, Finished, Geometry, Home, Job, Op, OpKind};
+use crate::{Backend, DiskError, FileRing, Finished, Geometry, Home, Job, Op, OpKind, Run, Usage};
 
-/// Another disk, with faults. The first rule that fits a job decides; without one the job passes.
+/// Another disk, with faults. The first rule that fits a job decides; without one the job passes. Nothing passes
+/// but jobs: neither [`Backend::copy_from`] nor the [`Backend::file`] of the disk is offered.
 #[derive(Debug)]
 pub struct FaultyDisk<B> {
     disk: B,
@@ -174,6 +175,14 @@ impl<B: Backend> Backend for FaultyDisk<B> {
 
     fn shares_pages(&self) -> bool {
         self.disk.shares_pages()
+    }
+
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        self.disk.map(at, len)
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        self.disk.usage()
     }
 
     fn detach(&self, ring: &mut dyn FileRing) {

@@ -18,6 +18,16 @@ pub enum OpKind {
     Discard,
     /// [`Op::Zero`].
     Zero,
+    /// [`Op::WriteAtomic`].
+    WriteAtomic,
+    /// [`Op::Prefetch`].
+    Prefetch,
+}
+
+impl OpKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Write, Self::Flush, Self::Discard, Self::Zero, Self::WriteAtomic, Self::Prefetch];
 }
 
 /// What a disk is asked to do. Offsets and lengths are bytes, in whole logical blocks.
@@ -57,6 +67,23 @@ pub enum Op {
         /// The space may be given back; else it stays allocated.
         may_unmap: bool,
     },
+    /// Write `len` bytes at `at` whole or not at all, for whoever reads them and whatever happens to the power.
+    /// Only within the [`AtomicLimits`](crate::AtomicLimits) of the disk; [`DiskError::Unsupported`] beyond them.
+    WriteAtomic {
+        /// Where the extent begins.
+        at: u64,
+        /// Its length.
+        len: u32,
+        /// The data must be safe from a loss of power before the job finishes (FUA).
+        durable: bool,
+    },
+    /// The extent will be read soon. A hint: a disk that makes nothing of it finishes well at once.
+    Prefetch {
+        /// Where the extent begins.
+        at: u64,
+        /// Its length.
+        len: u64,
+    },
 }
 
 impl Op {
@@ -68,21 +95,36 @@ impl Op {
             Self::Flush => OpKind::Flush,
             Self::Discard { .. } => OpKind::Discard,
             Self::Zero { .. } => OpKind::Zero,
+            Self::WriteAtomic { .. } => OpKind::WriteAtomic,
+            Self::Prefetch { .. } => OpKind::Prefetch,
         }
     }
 
     /// The extent as (offset, length); a flush has none.
     pub fn extent(&self) -> Option<(u64, u64)> {
         match *self {
-            Self::Read { at, len } | Self::Write { at, len, .. } => Some((at, len.into())),
-            Self::Discard { at, len } | Self::Zero { at, len, .. } => Some((at, len)),
+            Self::Read { at, len } | Self::Write { at, len, .. } | Self::WriteAtomic { at, len, .. } => {
+                Some((at, len.into()))
+            }
+            Self::Discard { at, len } | Self::Zero { at, len, .. } | Self::Prefetch { at, len } => Some((at, len)),
             Self::Flush => None,
+        }
+    }
+
+    /// Bytes that it moves by the buffer of its job.
+    pub fn moves(&self) -> u32 {
+        match *self {
+            Self::Read { len, .. } | Self::Write { len, .. } | Self::WriteAtomic { len, .. } => len,
+            Self::Flush | Self::Discard { .. } | Self::Zero { .. } | Self::Prefetch { .. } => 0,
         }
     }
 
     /// True when the medium would change.
     pub fn changes(&self) -> bool {
-        matches!(self, Self::Write { .. } | Self::Discard { .. } | Self::Zero { .. })
+        match self {
+            Self::Write { .. } | Self::WriteAtomic { .. } | Self::Discard { .. } | Self::Zero { .. } => true,
+            Self::Read { .. } | Self::Flush | Self::Prefetch { .. } => false,
+        }
     }
 
     /// Whether a disk of `bytes` bytes can do this at all.
@@ -137,6 +179,7 @@ pub struct Job {
     op: Op,
     token: u64,
     buffer: Option<Buffer>,
+    urgent: bool,
     // None only while the job ends.
     home: Option<Arc<dyn Home>>,
 }
@@ -149,12 +192,24 @@ impl Job {
     pub fn new(op: Op, buffer: Option<Buffer>, token: u64, home: Arc<dyn Home>) -> Self {
         let wanted = match op {
             Op::Read { len, .. } => buffer.is_some().then_some(len as usize),
-            Op::Write { len, .. } => Some(len as usize),
-            Op::Flush | Op::Discard { .. } | Op::Zero { .. } => None,
+            Op::Write { len, .. } | Op::WriteAtomic { len, .. } => Some(len as usize),
+            Op::Flush | Op::Discard { .. } | Op::Zero { .. } | Op::Prefetch { .. } => None,
         };
         let lent = buffer.as_ref().map(|buffer| buffer.len());
         assert_eq!(lent, wanted, "the buffer must be as long as the extent of {op:?}");
-        Self { op, token, buffer, home: Some(home) }
+        Self { op, token, buffer, urgent: false, home: Some(home) }
+    }
+
+    /// The same job, to be done before others that wait: somebody's heartbeat hangs on it.
+    #[must_use]
+    pub fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
+    }
+
+    /// Whether it goes before others.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// What is asked.

@@ -53,8 +53,10 @@
 //!                 Ok(())
 //!             }
 //!             Op::Flush => Ok(()),
-//!             // The geometry offers none.
-//!             Op::Discard { .. } => Err(DiskError::Unsupported),
+//!             // Nothing is faster than this already.
+//!             Op::Prefetch { .. } => Ok(()),
+//!             // The geometry offers neither.
+//!             Op::Discard { .. } | Op::WriteAtomic { .. } => Err(DiskError::Unsupported),
 //!         });
 //!         drop(bytes);
 //!         job.finish(result);
@@ -79,11 +81,13 @@
 //! `unsafe` code is in the buffer pool and nowhere else.
 #![deny(unsafe_code)]
 
+mod blocking;
 mod contract;
 mod counting;
 mod error;
 mod faulty;
 mod files;
+mod geometry;
 mod job;
 mod memory;
 mod null;
@@ -93,11 +97,13 @@ mod pages;
 mod pool;
 pub mod testing;
 
-pub use contract::{BLOCK_SIZES, Backend, Discard, Geometry, Work};
+pub use blocking::Blocking;
+pub use contract::{Backend, RUNS_MAX, Run, Usage, Work};
 pub use counting::{CountingDisk, Counts};
 pub use error::DiskError;
 pub use faulty::{Fault, FaultyDisk, Rule};
 pub use files::{BlockDisk, Create, DiskFile, DiskOptions, FileDisk, FileRing, FileWork};
+pub use geometry::{AtomicLimits, BLOCK_SIZES, Discard, Geometry};
 pub use job::{Data, Finished, Home, Job, Op, OpKind};
 pub use memory::MemoryDisk;
 pub use null::NullDisk;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Pages};
+use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Pages, Pool};
 
 /// Answers at once: reads are zeroes, writes vanish. Any size costs nothing.
 #[derive(Debug, Clone)]
@@ -22,8 +22,11 @@ impl NullDisk {
     /// If `block_size` is another.
     pub fn with_block_size(bytes: u64, block_size: u32) -> Self {
         let discard = Discard { granularity: block_size, alignment: 0, max_bytes: DISCARD_MAX, reads_zero: true };
-        let geometry =
-            Geometry { discard: Some(discard), rotational: Some(false), ..Geometry::plain(block_size, bytes) };
+        // Nothing is never half written.
+        let atomic =
+            AtomicLimits { max_bytes: ATOMIC_MAX, granularity: block_size, alignment: block_size, natural: false };
+        let plain = Geometry::plain(block_size, bytes);
+        let geometry = Geometry { discard: Some(discard), atomic: Some(atomic), rotational: Some(false), ..plain };
         Self { geometry }
     }
 }
@@ -36,6 +39,7 @@ impl Backend for NullDisk {
     fn submit(&self, mut job: Job, _ring: &mut dyn FileRing) {
         let done: Result<(), DiskError> = job.op().check(self.geometry.bytes, false);
         match (job.op(), done) {
+            (Op::WriteAtomic { len, .. }, Ok(())) if len > ATOMIC_MAX => job.finish(Err(DiskError::Unsupported)),
             (Op::Read { .. }, Ok(())) if job.has_buffer() => {
                 job.buffer().fill(0);
                 job.finish(Ok(()));
@@ -60,6 +64,9 @@ impl Backend for NullDisk {
 
 /// The longest discard that is invited.
 const DISCARD_MAX: u64 = 4 << 30;
+
+/// The longest atomic write: as long as any write.
+const ATOMIC_MAX: u32 = Pool::BUFFER_MAX as u32;
 
 #[cfg(test)]
 mod tests {

@@ -25,8 +25,10 @@ impl Backend for NumberedBlocks {
                 }
                 Ok(())
             }
-            Op::Flush => Ok(()),
-            Op::Write { .. } | Op::Discard { .. } | Op::Zero { .. } => Err(DiskError::ReadOnly),
+            Op::Flush | Op::Prefetch { .. } => Ok(()),
+            Op::Write { .. } | Op::WriteAtomic { .. } | Op::Discard { .. } | Op::Zero { .. } => {
+                Err(DiskError::ReadOnly)
+            }
         };
         job.finish(done);
     }

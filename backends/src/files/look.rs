@@ -9,7 +9,7 @@ use super::medium::{can_punch, length};
 use super::options::refuse;
 use super::sysfs::BlockDevice;
 use super::{DiskFile, DiskOptions};
-use crate::contract::BLOCK_SIZES;
+use crate::geometry::BLOCK_SIZES;
 use crate::{Buffer, Discard, Geometry};
 
 /// How the bytes travel.

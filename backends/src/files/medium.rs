@@ -72,6 +72,8 @@ impl Medium {
             _ if op.extent().is_some_and(|(_, len)| len == 0) => job.finish(Ok(())),
             Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
             Op::Write { at, durable, .. } => ring.submit(&self.file, FileWork::Write { at, durable }, job),
+            Op::WriteAtomic { .. } => job.finish(Err(DiskError::Unsupported)),
+            Op::Prefetch { .. } => job.finish(Ok(())),
             Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
             Op::Discard { at, len } => match self.discard {
                 None => job.finish(Err(DiskError::Unsupported)),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::FallocateFlags;
 
 use super::DiskFile;
-use crate::contract::BLOCK_SIZES;
+use crate::geometry::BLOCK_SIZES;
 
 /// How a file or a device is opened as a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]

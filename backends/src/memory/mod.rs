@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use table::{PAGE_BYTES, Table};
 
-use crate::{Backend, Discard, DiskError, FileRing, Geometry, Job, Op};
+use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op};
 
 /// A disk in memory.
 ///
@@ -81,6 +81,12 @@ impl MemoryDisk {
         self.table.resident()
     }
 
+    // A page changes at once, and by this rule no extent touches two.
+    fn atomic(&self) -> AtomicLimits {
+        let (unit, max_bytes) = (self.block_size, PAGE_BYTES as u32);
+        AtomicLimits { max_bytes, granularity: unit, alignment: unit, natural: true }
+    }
+
     fn size(&self) -> u64 {
         self.bytes.load(Ordering::Acquire)
     }
@@ -90,7 +96,8 @@ impl Backend for MemoryDisk {
     fn geometry(&self) -> Geometry {
         let discard =
             Discard { granularity: PAGE_BYTES as u32, alignment: 0, max_bytes: DISCARD_MAX, reads_zero: true };
-        Geometry { discard: Some(discard), rotational: Some(false), ..Geometry::plain(self.block_size, self.size()) }
+        let plain = Geometry::plain(self.block_size, self.size());
+        Geometry { discard: Some(discard), atomic: Some(self.atomic()), rotational: Some(false), ..plain }
     }
 
     fn submit(&self, mut job: Job, ring: &mut dyn FileRing) {
@@ -104,11 +111,12 @@ impl Backend for MemoryDisk {
                 job.finish(Ok(()));
             }
             Op::Read { at, len } => job.finish_with(self.table.pages(at, len as usize)),
-            Op::Write { at, .. } => {
+            Op::WriteAtomic { at, len, .. } if !self.atomic().allow(at, len) => job.finish(Err(DiskError::Unsupported)),
+            Op::Write { at, .. } | Op::WriteAtomic { at, .. } => {
                 self.table.write(at, job.buffer());
                 job.finish(Ok(()));
             }
-            Op::Flush => job.finish(Ok(())),
+            Op::Flush | Op::Prefetch { .. } => job.finish(Ok(())),
             Op::Discard { at, len } | Op::Zero { at, len, .. } if len <= ZERO_AT_ONCE => {
                 self.table.zero(at, len);
                 job.finish(Ok(()));

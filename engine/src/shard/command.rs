@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use ferrite_backends::{Backend, Buffer, Data, FileRing, Finished, Job, Op};
+use ferrite_backends::{Backend, Buffer, Data, FileRing, Finished, Job};
 use ferrite_iscsi::{Command, Event, Outcome, TaskTag};
 use ferrite_scsi::{Reply, Sense, Status, lun};
 
@@ -124,7 +124,7 @@ impl<I: Io> Shard<I> {
             return self.fail(key, Sense::NO_SUCH_UNIT);
         };
         let shares_pages = lun.disk.shares_pages();
-        let len = length(step.op);
+        let len = step.op.moves();
         let buffer = match step.lend {
             Lend::None => None,
             Lend::Fresh if shares_pages => {
@@ -219,7 +219,7 @@ impl<I: Io> Shard<I> {
         if read.is_some() {
             // Home before the next step looks for a buffer.
             drop(read);
-            self.give_back(key, length(step.op));
+            self.give_back(key, step.op.moves());
         }
         match outcome {
             Ok(()) => self.go_on(key),
@@ -287,14 +287,6 @@ pub(super) fn submit(disk: &dyn Backend, job: Job, ring: &mut dyn FileRing) {
     let op = job.op();
     if catch_unwind(AssertUnwindSafe(|| disk.submit(job, ring))).is_err() {
         tracing::error!(?op, "a disk panicked when it was given a job");
-    }
-}
-
-/// Bytes that a job moves by its buffer.
-fn length(op: Op) -> u32 {
-    match op {
-        Op::Read { len, .. } | Op::Write { len, .. } => len,
-        Op::Flush | Op::Discard { .. } | Op::Zero { .. } => 0,
     }
 }
 

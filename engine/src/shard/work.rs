@@ -301,11 +301,8 @@ impl Ask<'_> {
 
 /// The sense for a job that failed on a block of `block_size` bytes.
 pub(crate) fn sense_of(error: DiskError, op: Op, block_size: u32) -> Sense {
-    let (lba, writes) = match op {
-        Op::Read { at, .. } => (at / u64::from(block_size), false),
-        Op::Write { at, .. } | Op::Zero { at, .. } | Op::Discard { at, .. } => (at / u64::from(block_size), true),
-        Op::Flush => (0, true),
-    };
+    let lba = op.extent().map_or(0, |(at, _)| at / u64::from(block_size));
+    let writes = op.changes() || op == Op::Flush;
     match error {
         DiskError::NoSpace => Sense::NO_SPACE,
         DiskError::ReadOnly => Sense::WRITE_PROTECTED,
@@ -316,6 +313,8 @@ pub(crate) fn sense_of(error: DiskError, op: Op, block_size: u32) -> Sense {
         DiskError::Medium => Sense::read_error(lba),
         DiskError::TimedOut => Sense::TIMED_OUT,
         DiskError::OutOfRange => Sense::LBA_OUT_OF_RANGE,
+        // Within the limits that are shown; the rest of its rule has no field there.
+        DiskError::Unsupported if matches!(op, Op::WriteAtomic { .. }) => Sense::INVALID_FIELD_IN_CDB,
         DiskError::Unsupported | DiskError::Lost | DiskError::Other(_) => Sense::INTERNAL_FAILURE,
     }
 }
