@@ -22,6 +22,8 @@ pub enum SenseKey {
     UnitAttention = 0x6,
     /// A write to something that may not be written.
     DataProtect = 0x7,
+    /// A copy between units ended before it was done.
+    CopyAborted = 0xA,
     /// The command was given up; the initiator may try again.
     AbortedCommand = 0xB,
     /// What was compared is not the same.
@@ -86,6 +88,8 @@ impl Sense {
     pub const SOFTWARE_WRITE_PROTECTED: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x02);
     /// 7/27/07: the thin disk is full. ESX pauses only the guests that need space.
     pub const NO_SPACE: Sense = Sense::new(SenseKey::DataProtect, 0x27, 0x07);
+    /// A/00/00: a copy ended early because nobody wanted it any more.
+    pub const COPY_CANCELLED: Sense = Sense::new(SenseKey::CopyAborted, 0x00, 0x00);
     /// B/00/00: given up, with nothing else to say.
     pub const ABORTED: Sense = Sense::new(SenseKey::AbortedCommand, 0x00, 0x00);
     /// B/0C/0C: unsolicited data where none was agreed (RFC 7143 §11.4.7.2).

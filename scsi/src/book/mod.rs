@@ -2,6 +2,7 @@
 
 mod access;
 mod bulletin;
+mod copies;
 mod lasting;
 mod persistent;
 mod settings;
@@ -9,6 +10,7 @@ mod underway;
 mod verdict;
 
 pub use access::AccessState;
+pub(crate) use copies::{Copies, CopyRecord, NoCopy};
 pub use lasting::{Amendment, Lasting};
 pub use persistent::Persistent;
 pub use settings::Settings;
@@ -34,6 +36,8 @@ pub struct Book {
     /// What lasts can be kept: somebody has stable storage for it.
     keeps: bool,
     gauges: Gauges,
+    /// Third-party copies that came to the unit.
+    copies: Copies,
 }
 
 #[derive(Debug, Default)]
@@ -126,12 +130,14 @@ impl Book {
     /// The nexus of `session` is gone (logout, connection loss, reinstatement), and what it held by RESERVE with
     /// it (SPC-2, reservations).
     pub fn forget(&self, session: u64) {
+        self.copies.forget(session);
         self.release(session);
     }
 
     /// A logical unit or target reset: whatever was held by RESERVE is free, and every nexus but that of session
     /// `by` hears `attention`.
     pub fn reset(&self, by: Option<u64>, attention: Attention) {
+        self.copies.reset();
         self.change(|state, next| {
             state.holder = None;
             state.bulletin.post(next, by, attention);
@@ -141,6 +147,11 @@ impl Book {
     /// Every nexus but that of session `except` hears `attention`.
     pub fn post(&self, except: Option<u64>, attention: Attention) {
         self.change(|state, next| state.bulletin.post(next, except, attention));
+    }
+
+    /// Third-party copies that came to the unit.
+    pub(crate) fn copies(&self) -> &Copies {
+        &self.copies
     }
 
     /// RESERVE: whether `session` holds the unit now.

@@ -3,7 +3,7 @@
 use super::Asked;
 use crate::book::ShutOut;
 use crate::medium::Medium;
-use crate::plan::{Answer, Copied, Plan};
+use crate::plan::{Answer, Copied, Copy, Plan};
 use crate::sense::Sense;
 
 /// Carries a command out, or says why not.
@@ -16,7 +16,7 @@ pub(crate) type Gathered = fn(&mut Asked<'_>, &[u8]) -> Result<Plan, Sense>;
 pub(crate) type Answered = fn(&mut Asked<'_>, &Answer) -> Result<Plan, Sense>;
 
 /// The same, once bytes have been copied.
-pub(crate) type CopyDone = fn(&mut Asked<'_>, &Copied) -> Result<Plan, Sense>;
+pub(crate) type CopyDone = fn(&mut Asked<'_>, &Copy, &Copied) -> Result<Plan, Sense>;
 
 /// One command.
 pub(crate) struct Row {

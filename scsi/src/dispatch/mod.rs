@@ -8,7 +8,7 @@ use crate::book::{AccessState, ShutOut};
 use crate::command::table::Handler;
 use crate::command::{Asked, Cdb, Command, Row, Table};
 use crate::nexus::Nexus;
-use crate::plan::{Answer, Copied, Plan, Reply, Status};
+use crate::plan::{Answer, Copied, Copy, Plan, Reply, Status};
 use crate::port::Port;
 use crate::sense::Sense;
 use crate::unit::{Kind, LogicalUnit};
@@ -70,14 +70,16 @@ impl LogicalUnit {
         asked.unwrap_or_else(Plan::from)
     }
 
-    /// Goes on with a command that copied bytes by [`Plan::Copy`]: what it is answered, and what is remembered of it.
-    pub fn copied(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, copied: &Copied) -> Plan {
+    /// Goes on with a command whose [`Plan::Copy`] is over and was not answered before: what it is answered. What is
+    /// remembered of it is settled, too.
+    pub fn copied(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, copy: &Copy, copied: &Copied) -> Plan {
+        copy.ended(copied);
         let row = match self.table().find(command.cdb, self.medium()) {
             Ok(row) => row,
             Err(sense) => return sense.into(),
         };
         let asked = row.fields(command.cdb).and_then(|fields| match row.copied {
-            Some(done) => done(&mut self.asked(nexus, port, command, fields), copied),
+            Some(done) => done(&mut self.asked(nexus, port, command, fields), copy, copied),
             None => Err(Sense::INVALID_FIELD_IN_CDB),
         });
         asked.unwrap_or_else(Plan::from)

@@ -1,15 +1,81 @@
-//! Bytes that move between units of one target without passing the initiator, and how that went.
+//! Bytes that move between units of one target without passing the initiator.
 
-use crate::sense::Sense;
+use super::copied::Copied;
+use super::watch::{CopyTicket, CopyWatch};
+use std::sync::Arc;
 
 /// What is to be copied, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Whoever carries it out tells it how far it is ([`Copy::moved`]), asks it now and then whether anybody still wants
+/// it ([`Copy::is_cancelled`]), and says in the end how it went: by
+/// [`LogicalUnit::copied`](crate::LogicalUnit::copied), whose answer the command gets, or, where the command was
+/// answered before ([`Copy::immediate`]), by [`Copy::ended`]. A copy that is dropped before that was given up.
+#[derive(Debug, Clone)]
 pub struct Copy {
-    /// One after the other; none overlaps the one before it in time.
+    /// One after the other; none overlaps the one before it in time, and none overlaps itself.
     pub moves: Vec<Move>,
-    /// Answer before it is done; how it went is asked for later, by the number that the command gave.
+    /// Answer GOOD before it is done; how it went is asked for by another command.
     pub immediate: bool,
+    /// Number of the segment descriptor that each move is of; empty where there are none.
+    segments: Vec<u16>,
+    ticket: Arc<CopyTicket>,
 }
+
+impl Copy {
+    /// A copy that nobody has asked about yet.
+    pub fn new(moves: Vec<Move>, immediate: bool) -> Copy {
+        Copy { moves, immediate, segments: Vec::new(), ticket: Arc::default() }
+    }
+
+    /// With the number of the segment descriptor that each move is of.
+    ///
+    /// # Panics
+    /// When there are not as many as moves.
+    pub(crate) fn of_segments(self, segments: Vec<u16>) -> Copy {
+        assert_eq!(segments.len(), self.moves.len(), "a move without a segment");
+        Copy { segments, ..self }
+    }
+
+    /// Bytes of all moves.
+    pub fn bytes(&self) -> u64 {
+        self.moves.iter().map(|part| part.len).sum()
+    }
+
+    /// `bytes` are where they should be, from the first move on: what others are told who ask meanwhile.
+    pub fn moved(&self, bytes: u64) {
+        self.ticket.watch().set_bytes(bytes);
+    }
+
+    /// Nobody wants it any more (COPY OPERATION ABORT, the loss of its nexus, a reset of its unit): it ends as soon as
+    /// it can, with [`Sense::COPY_CANCELLED`](crate::Sense::COPY_CANCELLED).
+    pub fn is_cancelled(&self) -> bool {
+        self.ticket.watch().is_cancelled()
+    }
+
+    /// It is over. The first word counts.
+    pub fn ended(&self, copied: &Copied) {
+        self.ticket.watch().end_with(copied.clone());
+    }
+
+    /// For those who ask how far it is.
+    pub(crate) fn watch(&self) -> &Arc<CopyWatch> {
+        self.ticket.watch()
+    }
+
+    /// Number of the segment descriptor that move `at` is of.
+    pub(crate) fn segment(&self, at: usize) -> Option<u16> {
+        self.segments.get(at).copied()
+    }
+}
+
+/// Two copies are the same when they do the same.
+impl PartialEq for Copy {
+    fn eq(&self, other: &Copy) -> bool {
+        (&self.moves, self.immediate, &self.segments) == (&other.moves, other.immediate, &other.segments)
+    }
+}
+
+impl Eq for Copy {}
 
 /// One run of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,33 +102,4 @@ pub enum Source {
     },
     /// Nowhere: zeroes.
     Zeroes,
-}
-
-/// How a [`Copy`] went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copied {
-    /// Bytes that are where they should be, from the first move on.
-    pub bytes: u64,
-    /// Why it ended early.
-    pub failure: Option<CopyFailure>,
-}
-
-/// What stopped a [`Copy`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyFailure {
-    /// Number of the move, from zero.
-    pub at: usize,
-    /// Which unit refused or failed.
-    pub side: CopySide,
-    /// Its sense; `None` is a RESERVATION CONFLICT.
-    pub sense: Option<Sense>,
-}
-
-/// One of the two ends of a [`Move`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopySide {
-    /// Where the bytes come from.
-    Source,
-    /// Where they go.
-    Destination,
 }

@@ -1,12 +1,16 @@
 //! What a command turned out to mean: a finished reply, or work on bytes of the medium.
 
+mod copied;
 mod copy;
 mod erase;
 mod question;
+mod watch;
 
-pub use copy::{Copied, Copy, CopyFailure, CopySide, Move, Source};
+pub use copied::{Copied, CopyFailure, CopySide};
+pub use copy::{Copy, Move, Source};
 pub use erase::{Erase, Erasure};
 pub use question::{Answer, Mapped, Mapping, Question};
+pub(crate) use watch::{CopyWatch, End};
 
 use crate::book::Amendment;
 use crate::sense::Sense;
