@@ -54,14 +54,14 @@ pub use device::Device;
 pub use dispatch::goes_alone;
 pub use gauges::{Gauges, Slot, Traffic, Usage};
 pub use identity::{Ascii, BadIdentity, Clash, Designator, Eui, Identity, IetRelease, Naa, Profile};
-pub use medium::{BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
+pub use medium::{AtomicLimits, BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
 pub use nexus::{Nexus, NexusId};
 pub use plan::{
     Answer, Copied, Copy, CopyFailure, CopySide, Erase, Erasure, Extent, Extents, Mapped, Mapping, Move, Plan,
     Question, Reply, Source, Status,
 };
 pub use port::{Port, PortGroup};
-pub use sense::{FieldPointer, Sense, SenseBytes, SenseKey};
+pub use sense::{FieldPointer, Sense, SenseBytes, SenseKey, Specific};
 pub use unit::LogicalUnit;
 
 #[cfg(test)]

@@ -24,6 +24,12 @@ pub struct Medium {
     pub provisioning: Provisioning,
     /// What UNMAP may do, or `None` where it does not exist.
     pub unmap: Option<UnmapLimits>,
+    /// GET LBA STATUS can tell which blocks have space, so that a block erase can be seen to have given it back.
+    pub maps: bool,
+    /// Blocks that are zeroed without being unmapped keep, or get, their space: what SBC-3 calls anchored.
+    pub anchors: bool,
+    /// What WRITE ATOMIC may do, or `None` where it does not exist.
+    pub atomic: Option<AtomicLimits>,
     /// What turns.
     pub rotation: Rotation,
     /// MAXIMUM TRANSFER LENGTH: a longer command is refused. Shown no larger than fits 4 GiB - 1 byte.
@@ -57,6 +63,21 @@ pub struct UnmapLimits {
     pub alignment: u32,
     /// Unmapped blocks read as zeroes (LBPRZ).
     pub reads_zero: bool,
+}
+
+/// Limits of WRITE ATOMIC, in logical blocks (SBC-4, block limits page). An ATOMIC BOUNDARY is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtomicLimits {
+    /// MAXIMUM ATOMIC TRANSFER LENGTH of one command, at least one. Shown no larger than [`Medium::max_transfer`], and
+    /// as a multiple of the granularity.
+    pub max_blocks: u32,
+    /// ATOMIC ALIGNMENT: the address is a multiple of it; 0 and 1: any.
+    pub alignment: u32,
+    /// ATOMIC TRANSFER LENGTH GRANULARITY: the length is a multiple of it; 0 and 1: any.
+    pub granularity: u32,
+    /// Only powers of two, at multiples of themselves: what Linux can do on a disk (`RWF_ATOMIC`). No field of the page
+    /// can say so; Linux asks for nothing else, and who does is refused.
+    pub natural: bool,
 }
 
 /// MEDIUM ROTATION RATE (SBC-3, block device characteristics page).
@@ -97,6 +118,9 @@ impl Medium {
             write_cache: false,
             provisioning: Provisioning::Full,
             unmap: None,
+            maps: false,
+            anchors: false,
+            atomic: None,
             rotation: Rotation::Unknown,
             max_transfer: TRANSFER_BYTES_DEFAULT / block_size.max(1),
             optimal_transfer: 0,
@@ -134,6 +158,20 @@ impl Medium {
     pub(crate) fn transfer_optimal(&self) -> u32 {
         let physical = 1u32 << self.physical_exponent.min(PHYSICAL_EXPONENT_MAX);
         self.optimal_transfer.min(self.transfer_max()) / physical * physical
+    }
+
+    /// Blocks of the longest COMPARE AND WRITE: what its one-byte field can say, so far as half of its data is a
+    /// transfer.
+    pub(crate) fn compare_and_write_max(&self) -> u8 {
+        u8::try_from(self.transfer_max()).unwrap_or(u8::MAX)
+    }
+
+    /// The limits of WRITE ATOMIC as an initiator may see them; the longest is a multiple of the granularity.
+    pub(crate) fn atomic_shown(&self) -> Option<AtomicLimits> {
+        let limits = self.atomic?;
+        let granularity = limits.granularity.max(1);
+        let longest = limits.max_blocks.min(self.transfer_max()).min(u16::MAX.into());
+        Some(AtomicLimits { max_blocks: longest / granularity * granularity, ..limits }).filter(|it| it.max_blocks > 0)
     }
 
     /// Blocks of the longest WRITE SAME: it occupies the disk without a transfer that would pace it.
@@ -210,6 +248,24 @@ mod tests {
             Medium { physical_exponent: 3, max_transfer: 100, optimal_transfer, ..plain }.transfer_optimal()
         };
         assert_eq!([with(0), with(7), with(8), with(31), with(1000)], [0, 0, 8, 24, 96]);
+    }
+
+    #[test]
+    fn a_compare_and_write_is_as_long_as_its_field_and_a_transfer_allow() {
+        let with = |max_transfer| Medium { max_transfer, ..Medium::new(512, 9).unwrap() }.compare_and_write_max();
+        assert_eq!([with(0), with(7), with(255), with(256), with(u32::MAX)], [1, 7, 255, 255, 255]);
+    }
+
+    #[test]
+    fn an_atomic_write_is_whole_granules_within_a_transfer() {
+        let longest = |max_blocks, granularity| {
+            let limits = AtomicLimits { max_blocks, alignment: 0, granularity, natural: false };
+            let plain = Medium { max_transfer: 100, ..Medium::new(512, 9).unwrap() };
+            Medium { atomic: Some(limits), ..plain }.atomic_shown().map(|shown| shown.max_blocks)
+        };
+        assert_eq!([longest(1, 0), longest(50, 1), longest(1000, 1)], [Some(1), Some(50), Some(100)]);
+        assert_eq!([longest(50, 8), longest(1000, 8), longest(7, 8)], [Some(48), Some(96), None]);
+        assert_eq!(Medium::new(512, 9).unwrap().atomic_shown(), None);
     }
 
     #[test]

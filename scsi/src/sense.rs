@@ -53,8 +53,17 @@ pub struct Sense {
     pub ascq: u8,
     /// INFORMATION: a logical block address, or for a miscompare a byte offset.
     pub information: Option<u64>,
-    /// Sense key specific bytes of an ILLEGAL REQUEST.
-    pub field: Option<FieldPointer>,
+    /// What the three sense key specific bytes hold.
+    pub specific: Option<Specific>,
+}
+
+/// SENSE KEY SPECIFIC: one of these at a time (SPC-4, sense key specific sense data).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Specific {
+    /// Of an ILLEGAL REQUEST.
+    Field(FieldPointer),
+    /// PROGRESS INDICATION of a NOT READY: how much is done, in 65536ths.
+    Progress(u16),
 }
 
 impl Sense {
@@ -105,27 +114,37 @@ impl Sense {
 
     /// A sense of `key` with the additional code `asc`/`ascq`, and nothing more.
     pub const fn new(key: SenseKey, asc: u8, ascq: u8) -> Sense {
-        Sense { key, asc, ascq, information: None, field: None }
+        Sense { key, asc, ascq, information: None, specific: None }
     }
 
     /// 5/24/00 that points at byte `byte` of the CDB.
     pub const fn invalid_field(byte: u16) -> Sense {
-        Sense { field: Some(FieldPointer { in_cdb: true, byte, bit: None }), ..Sense::INVALID_FIELD_IN_CDB }
+        Sense::INVALID_FIELD_IN_CDB.pointing(FieldPointer { in_cdb: true, byte, bit: None })
     }
 
     /// 5/24/00 that points at a field of the CDB whose most significant bit is `bit` of byte `byte`.
     pub const fn invalid_bit(byte: u16, bit: u8) -> Sense {
-        Sense { field: Some(FieldPointer { in_cdb: true, byte, bit: Some(bit) }), ..Sense::INVALID_FIELD_IN_CDB }
+        Sense::INVALID_FIELD_IN_CDB.pointing(FieldPointer { in_cdb: true, byte, bit: Some(bit) })
     }
 
     /// 5/26/00 that points at byte `byte` of the parameter list.
     pub const fn invalid_parameter(byte: u16) -> Sense {
-        Sense { field: Some(FieldPointer { in_cdb: false, byte, bit: None }), ..Sense::INVALID_FIELD_IN_LIST }
+        Sense::INVALID_FIELD_IN_LIST.pointing(FieldPointer { in_cdb: false, byte, bit: None })
     }
 
     /// 5/26/00 that points at a field of the parameter list whose most significant bit is `bit` of byte `byte`.
     pub const fn invalid_parameter_bit(byte: u16, bit: u8) -> Sense {
-        Sense { field: Some(FieldPointer { in_cdb: false, byte, bit: Some(bit) }), ..Sense::INVALID_FIELD_IN_LIST }
+        Sense::INVALID_FIELD_IN_LIST.pointing(FieldPointer { in_cdb: false, byte, bit: Some(bit) })
+    }
+
+    /// The same, pointing at a field.
+    pub const fn pointing(self, field: FieldPointer) -> Sense {
+        Sense { specific: Some(Specific::Field(field)), ..self }
+    }
+
+    /// The same, telling how far what is in the way has come, in 65536ths.
+    pub const fn with_progress(self, progress: u16) -> Sense {
+        Sense { specific: Some(Specific::Progress(progress)), ..self }
     }
 
     /// 3/11/00 UNRECOVERED READ ERROR at block `lba`.
@@ -162,8 +181,8 @@ impl Sense {
         bytes[7] = FIXED_LEN - 8;
         bytes[12] = self.asc;
         bytes[13] = self.ascq;
-        if let Some(field) = self.field {
-            bytes[15..18].copy_from_slice(&field.to_bytes());
+        if let Some(specific) = self.specific {
+            bytes[15..18].copy_from_slice(&specific.to_bytes());
         }
         SenseBytes { bytes, len: FIXED_LEN }
     }
@@ -180,9 +199,9 @@ impl Sense {
             bytes[len + 4..len + 12].copy_from_slice(&information.to_be_bytes());
             len += 12;
         }
-        if let Some(field) = self.field {
+        if let Some(specific) = self.specific {
             bytes[len..len + 4].copy_from_slice(&[0x02, 0x06, 0x00, 0x00]);
-            bytes[len + 4..len + 7].copy_from_slice(&field.to_bytes());
+            bytes[len + 4..len + 7].copy_from_slice(&specific.to_bytes());
             len += 8;
         }
         bytes[7] = (len - 8) as u8;
@@ -223,18 +242,34 @@ impl std::fmt::Display for Sense {
     }
 }
 
+impl Specific {
+    /// SKSV and what it vouches for.
+    fn to_bytes(self) -> [u8; 3] {
+        match self {
+            Specific::Field(field) => field.to_bytes(),
+            Specific::Progress(progress) => {
+                let [high, low] = progress.to_be_bytes();
+                [SKSV, high, low]
+            }
+        }
+    }
+}
+
 impl FieldPointer {
     /// SKSV, C/D, BPV, BIT POINTER and FIELD POINTER.
     fn to_bytes(self) -> [u8; 3] {
         let place = if self.in_cdb { 0x40 } else { 0 };
         let bit = self.bit.map_or(0, |bit| 0x08 | (bit & 0x07));
         let [high, low] = self.byte.to_be_bytes();
-        [0x80 | place | bit, high, low]
+        [SKSV | place | bit, high, low]
     }
 }
 
 /// INFORMATION holds what the command's standard says it holds.
 const VALID: u8 = 0x80;
+
+/// The sense key specific bytes mean something.
+const SKSV: u8 = 0x80;
 
 /// Fixed format without vendor specific bytes.
 const FIXED_LEN: u8 = 18;
@@ -272,7 +307,7 @@ mod tests {
         assert_eq!(&Sense::invalid_field(7).to_bytes(false)[15..], &[0xC0, 0, 7]);
         assert_eq!(&Sense::invalid_bit(1, 5).to_bytes(false)[15..], &[0xCD, 0, 1]);
         assert_eq!(&Sense::invalid_parameter(0x0102).to_bytes(false)[15..], &[0x80, 1, 2]);
-        assert_eq!(&Sense::invalid_parameter_bit(3, 2).to_bytes(false)[15..], &[0x8A, 0, 3]);
+        assert_eq!(&Sense::invalid_parameter_bit(3, 4).to_bytes(false)[15..], &[0x8C, 0, 3]);
     }
 
     #[test]
@@ -286,6 +321,13 @@ mod tests {
             &[0x72, 5, 0x24, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0xCF, 0, 2, 0]
         );
         assert_eq!(&*Sense::NONE.to_bytes(true), &[0x72, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn progress_stands_where_field_pointers_do() {
+        let formatting = Sense::new(SenseKey::NotReady, 0x04, 0x04).with_progress(0x8001);
+        assert_eq!(&formatting.to_bytes(false)[12..], &[0x04, 0x04, 0, 0x80, 0x80, 0x01]);
+        assert_eq!(&*formatting.to_bytes(true), &[0x72, 2, 0x04, 0x04, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 0x80, 0x01, 0]);
     }
 
     #[test]

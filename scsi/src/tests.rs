@@ -15,6 +15,7 @@ impl Bench {
         Bench::with(|medium| medium)
     }
 
+    /// A disk with all that a disk can have.
     pub(crate) fn thin_disk() -> Bench {
         Bench::thin_with(|medium| medium)
     }
@@ -26,7 +27,15 @@ impl Bench {
     pub(crate) fn thin_with(change: impl FnOnce(Medium) -> Medium) -> Bench {
         let limits =
             UnmapLimits { max_blocks: u32::MAX, max_descriptors: 256, granularity: 8, alignment: 0, reads_zero: true };
-        Bench::with(|medium| change(Medium { provisioning: Provisioning::Thin, unmap: Some(limits), ..medium }))
+        let atomic = AtomicLimits { max_blocks: 256, alignment: 0, granularity: 0, natural: false };
+        let all = |medium| Medium {
+            provisioning: Provisioning::Thin,
+            unmap: Some(limits),
+            maps: true,
+            atomic: Some(atomic),
+            ..medium
+        };
+        Bench::with(|medium| change(all(medium)))
     }
 
     pub(crate) fn of(identity: Identity) -> Bench {
@@ -79,6 +88,10 @@ impl Bench {
         self.unit.gathered(&mut self.nexus, &self.port, &command(cdb, list.len() as u32), list)
     }
 
+    pub(crate) fn answered(&mut self, cdb: &[u8], answer: &Answer) -> Plan {
+        self.unit.answered(&mut self.nexus, &self.port, &command(cdb, 0), answer)
+    }
+
     /// The data of a GOOD reply.
     pub(crate) fn data(&mut self, cdb: &[u8]) -> Vec<u8> {
         match self.ask(cdb) {
@@ -92,7 +105,13 @@ impl Bench {
         let plain = |row: &command::Row| {
             let mut cdb = vec![0; row.usage.len()];
             cdb[0] = row.opcode();
-            cdb[1] = row.action.unwrap_or(0);
+            let action = row.action.unwrap_or(0).to_be_bytes();
+            if row.opcode() == command::table::VARIABLE_LENGTH {
+                cdb[7] = row.usage[7];
+                cdb[8..10].copy_from_slice(&action);
+            } else {
+                cdb[1] = action[1];
+            }
             cdb
         };
         dispatch::DISK.rows().iter().map(plain).collect()

@@ -11,6 +11,8 @@ fn unit(block_size: u32, thin: bool) -> LogicalUnit {
     let limits = UnmapLimits { max_blocks: 3000, max_descriptors: 3, granularity: 8, alignment: 1, reads_zero: true };
     let medium = Medium {
         unmap: thin.then_some(limits),
+        maps: thin,
+        atomic: thin.then_some(AtomicLimits { max_blocks: 500, alignment: 2, granularity: 4, natural: false }),
         max_transfer: 600,
         write_cache: true,
         ..Medium::new(block_size, BLOCKS).unwrap()
@@ -37,29 +39,29 @@ fn command(cdb: &[u8], data_out: u32) -> Command<'_> {
     Command { cdb, attribute: Attribute::Simple, data_out, data_in: u32::MAX }
 }
 
-/// A command as REPORT SUPPORTED OPERATION CODES tells it: its usage data, and its service action if it has one.
+/// A command as REPORT SUPPORTED OPERATION CODES tells it.
 struct Usage {
-    data: Vec<u8>,
-    action: Option<u8>,
+    /// CDB USAGE DATA.
+    bits: Vec<u8>,
+    /// Bits of it, by byte, that are not usage but choose the command: operation code, service action, and the length
+    /// of a command that says its own.
+    chosen: Vec<u8>,
 }
 
 impl Usage {
-    /// Bits of byte `at` that are looked at.
-    fn reported(&self, at: usize) -> u8 {
-        if at == 1 && self.action.is_some() { self.data[1] | 0x1F } else { self.data[at] }
+    /// The command with nothing but what chooses it.
+    fn plain(&self) -> Vec<u8> {
+        self.bits.iter().zip(&self.chosen).map(|(bits, chosen)| bits & chosen).collect()
     }
 
-    /// A descriptor block with `value` in each byte, as far as the command has bits there.
-    fn cdb(&self, value: impl Fn(usize) -> u8) -> Vec<u8> {
-        let mut cdb: Vec<u8> = (0..self.data.len()).map(|at| self.data[at] & value(at)).collect();
-        cdb[0] = self.data[0];
-        if let Some(action) = self.action {
-            cdb[1] = cdb[1] & !0x1F | action;
-        }
-        cdb
+    /// The command with these values, as far as its fields take them.
+    fn with(&self, values: &[u8]) -> Vec<u8> {
+        let fields = self.bits.iter().zip(&self.chosen).zip(values);
+        fields.map(|((bits, chosen), value)| bits & chosen | bits & !chosen & value).collect()
     }
 }
 
+/// Every command of a unit.
 fn usages(unit: &LogicalUnit) -> Vec<Usage> {
     let ask = |cdb: &[u8]| match unit.plan(&mut nexus(1), &port(), &command(cdb, 0)) {
         Plan::Reply(Reply { status: Status::Good, data, .. }) => data,
@@ -67,9 +69,17 @@ fn usages(unit: &LogicalUnit) -> Vec<Usage> {
     };
     let all = ask(&[0xA3, 0x0C, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
     let usage = |entry: &[u8]| {
-        let one = ask(&[0xA3, 0x0C, 3, entry[0], 0, entry[3], 0, 1, 0, 0, 0, 0]);
+        let one = ask(&[0xA3, 0x0C, 3, entry[0], entry[2], entry[3], 0, 1, 0, 0, 0, 0]);
         assert_eq!(one[3], entry[7]);
-        Usage { data: one[4..].to_vec(), action: (entry[5] & 0x01 != 0).then_some(entry[3]) }
+        let bits = one[4..].to_vec();
+        let mut chosen = vec![0; bits.len()];
+        chosen[0] = 0xFF;
+        match (entry[0], entry[5] & 1) {
+            (0x7F, _) => chosen[7..10].fill(0xFF),
+            (_, 0) => {}
+            _ => chosen[1] = 0x1F,
+        }
+        Usage { bits, chosen }
     };
     all[4..].chunks_exact(8).map(usage).collect()
 }
@@ -82,7 +92,7 @@ fn allocation_length(cdb: &[u8]) -> usize {
         0x12 => wide(3, 2),
         0x25 => 8,
         0x5A => wide(7, 2),
-        0x9E => wide(10, 4),
+        0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
         0xA0 | 0xA3 => wide(6, 4),
         _ => 0,
     }
@@ -133,15 +143,32 @@ fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
     plan
 }
 
-/// Plans a command and, where it wants a list, goes on with what `list` begins with.
+/// Plans a command and, where it wants a list or an answer of the disk, goes on with what `list` begins with.
 fn follow(block_size: u32, thin: bool, cdb: &[u8], data_out: u32, list: &[u8]) {
     let (unit, mut nexus, port) = (unit(block_size, thin), nexus(1), port());
     let command = command(cdb, data_out);
-    if let Plan::Gather { len } = checked(unit.plan(&mut nexus, &port, &command), cdb, block_size) {
+    let mut plan = checked(unit.plan(&mut nexus, &port, &command), cdb, block_size);
+    if let Plan::Gather { len } = plan {
         let mut list = list.to_vec();
         list.resize(len as usize, 0);
-        let plan = checked(unit.gathered(&mut nexus, &port, &command, &list), cdb, block_size);
+        plan = checked(unit.gathered(&mut nexus, &port, &command, &list), cdb, block_size);
         assert!(!matches!(plan, Plan::Gather { .. }), "gathered twice");
+    }
+    if let Plan::Ask(question) = plan {
+        for answer in [some_answer(question, list), Answer::Unknown, Answer::Mapped(vec![])] {
+            let plan = checked(unit.answered(&mut nexus, &port, &command, &answer), cdb, block_size);
+            assert!(!matches!(plan, Plan::Ask(_)), "asked twice");
+        }
+    }
+}
+
+/// An answer that a disk might give, made of any bytes.
+fn some_answer(question: Question, bytes: &[u8]) -> Answer {
+    let kinds = [Mapping::Mapped, Mapping::Deallocated, Mapping::Anchored];
+    let run = |&byte: &u8| Mapped { len: (u64::from(byte) + 1) * 100, mapping: kinds[usize::from(byte) % 3] };
+    match question {
+        Question::Mapped { .. } => Answer::Mapped(bytes.iter().map(run).collect()),
+        Question::Usage => Answer::Usage { used: bytes.len() as u64, available: u64::MAX },
     }
 }
 
@@ -166,14 +193,13 @@ proptest! {
     #[test]
     fn any_values_in_the_fields_of_a_command_make_a_plan_inside_the_medium(
         place in any::<prop::sample::Index>(),
-        values in prop::collection::vec(byte(), 16),
+        values in prop::collection::vec(byte(), 32),
         block_size in prop_oneof![Just(512), Just(4096)],
         thin in any::<bool>(),
         list in prop::collection::vec(byte(), 0..100),
     ) {
         let usages = usages(&unit(block_size, thin));
-        let usage = &usages[place.index(usages.len())];
-        let cdb = usage.cdb(|at| values[at]);
+        let cdb = usages[place.index(usages.len())].with(&values);
         follow(block_size, thin, &cdb, block_size, &list);
         follow(block_size, thin, &cdb, u32::MAX, &list);
     }
@@ -221,10 +247,10 @@ fn a_bit_that_is_not_reported_is_pointed_at_or_ignored() {
     let plan = |cdb: &[u8]| unit(512, true).plan(&mut nexus(1), &port(), &command(cdb, 512));
     let mut refused = 0;
     for usage in usages(&unit(512, true)) {
-        let plain = usage.cdb(|_| 0);
+        let plain = usage.plain();
         for at in 1..plain.len() {
             for bit in 0..8 {
-                if usage.reported(at) & (1 << bit) != 0 {
+                if (usage.bits[at] | usage.chosen[at]) & (1 << bit) != 0 {
                     continue;
                 }
                 let mut cdb = plain.clone();

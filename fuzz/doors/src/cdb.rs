@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ferrite_scsi::{
-    Attribute, Book, Command, Device, Identity, LogicalUnit, Medium, Nexus, NexusId, Plan, Port, Provisioning,
-    Question, Reply, Status, UnmapLimits,
+    Answer, AtomicLimits, Attribute, Book, Command, Device, Identity, LogicalUnit, Mapped, Mapping, Medium, Nexus,
+    NexusId, Plan, Port, Provisioning, Question, Reply, Status, UnmapLimits,
 };
 
 use crate::bytes::Bytes;
@@ -52,7 +52,29 @@ pub fn cdb(bytes: &[u8]) {
             plan = unit.gathered(nexus, &port, &command, &list);
             assert!(!matches!(plan, Plan::Gather { .. }), "a list is asked for once");
         }
+        if let Plan::Ask(question) = plan {
+            plan = unit.answered(nexus, &port, &command, &answer(&mut bytes, question));
+            assert!(!matches!(plan, Plan::Ask(_)), "a question is asked once");
+        }
         check(&unit, &plan);
+    }
+}
+
+/// Whatever a disk might say.
+fn answer(bytes: &mut Bytes<'_>, question: Question) -> Answer {
+    if bytes.below(4) == 0 {
+        return Answer::Unknown;
+    }
+    match question {
+        Question::Mapped { .. } => {
+            let kinds = [Mapping::Mapped, Mapping::Deallocated, Mapping::Anchored];
+            let runs = (0..bytes.below(8)).map(|_| Mapped {
+                len: u64::from(bytes.word()) << bytes.below(48),
+                mapping: kinds[bytes.below(kinds.len())],
+            });
+            Answer::Mapped(runs.collect())
+        }
+        Question::Usage => Answer::Usage { used: bytes.word().into(), available: u64::from(bytes.word()) << 40 },
     }
 }
 
@@ -64,7 +86,11 @@ fn unit(bytes: &mut Bytes<'_>) -> LogicalUnit {
     let block_size = if choice & 1 == 0 { 512 } else { 4096 };
     let blocks = [1, 2, 1000, 1 << 32, i64::MAX as u64 / u64::from(block_size)][bytes.below(5)];
     let unmap = UnmapLimits { max_blocks: 1000, max_descriptors: 4, granularity: 8, alignment: 1, reads_zero: true };
+    let atomic = AtomicLimits { max_blocks: 50, alignment: 2, granularity: 3, natural: choice & 1 != 0 };
     let medium = Medium {
+        maps: choice & 16 != 0,
+        anchors: choice & 64 != 0,
+        atomic: (choice & 8 != 0).then_some(atomic),
         read_only: choice & 2 != 0,
         write_cache: choice & 4 != 0,
         provisioning: if choice & 8 != 0 { Provisioning::Thin } else { Provisioning::Full },

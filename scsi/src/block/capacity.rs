@@ -89,8 +89,8 @@ mod tests {
 
     #[test]
     fn other_service_actions_are_unknown() {
-        let mut get_lba_status = sixteen(32);
-        get_lba_status[1] = 0x12;
-        assert_eq!(Bench::disk().ask(&get_lba_status), refused(Sense::INVALID_OPCODE));
+        let mut report_referrals = sixteen(32);
+        report_referrals[1] = 0x13;
+        assert_eq!(Bench::disk().ask(&report_referrals), refused(Sense::INVALID_OPCODE));
     }
 }

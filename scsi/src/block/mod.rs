@@ -2,8 +2,11 @@
 
 pub(crate) mod cache;
 pub(crate) mod capacity;
+pub(crate) mod lba_status;
+pub(crate) mod prefetch;
 mod range;
 pub(crate) mod transfer;
 pub(crate) mod unmap;
 pub(crate) mod verify;
+pub(crate) mod whole;
 pub(crate) mod write_same;

@@ -9,7 +9,7 @@ use crate::sense::Sense;
 /// READ (6), (10), (12), (16).
 pub(crate) fn read(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
-    Ok(unless_empty(len, Plan::Read { at, len, fua: forced(asked) }))
+    Ok(unless_empty(len, Plan::Read { at, len, fua: forces_access(asked) }))
 }
 
 /// WRITE (6), (10), (12), (16).
@@ -29,9 +29,15 @@ pub(crate) fn write_and_verify(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     Ok(unless_empty(len, Plan::WriteAndVerify { at, len, compare }))
 }
 
+/// Whether what is written has to be on the medium before the answer: FUA asks for it, or whoever turned the write cache
+/// off for all (WCE).
+pub(super) fn forced(asked: &Asked<'_>) -> bool {
+    asked.nexus.verdict().write_through || forces_access(asked)
+}
+
 /// FUA; or FUA_NV, which asks for what survives a power loss: without a non-volatile cache that is the medium, too.
 /// The six-byte commands have an address where these bits are.
-fn forced(asked: &Asked<'_>) -> bool {
+fn forces_access(asked: &Asked<'_>) -> bool {
     const FUA: u8 = 0x08;
     const FUA_NV: u8 = 0x02;
     asked.cdb.len() > 6 && asked.cdb.flag(1, FUA | FUA_NV)
@@ -155,7 +161,8 @@ mod tests {
             .filter(|cdb| bench.ask(cdb) == refused(Sense::WRITE_PROTECTED))
             .map(|cdb| cdb[0])
             .collect();
-        assert_eq!(refused_as_read_only, [0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x8A, 0x8E, 0x93, 0xAA, 0xAE]);
+        let expected = [0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x89, 0x8A, 0x8B, 0x8E, 0x93, 0x9C, 0xAA, 0xAE];
+        assert_eq!(refused_as_read_only, expected);
         assert!(matches!(bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]), Plan::Read { .. }));
     }
 

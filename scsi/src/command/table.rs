@@ -26,8 +26,10 @@ pub(crate) struct Row {
     pub(crate) usage: &'static [u8],
     /// Bits that may be set and mean nothing to us, as (byte, mask): obsolete fields, and hints we do not take.
     pub(crate) ignored: &'static [(u8, u8)],
-    /// Where a service action stands in byte 1.
-    pub(crate) action: Option<u8>,
+    /// SERVICE ACTION, where the operation code has several commands.
+    pub(crate) action: Option<u16>,
+    /// A service action that the operation code does not have is a mistake in a known command, not an unknown one.
+    pub(crate) names_actions: bool,
     /// Carried out although the initiator has something to hear first (SAM-5 5.14).
     pub(crate) passes_attention: bool,
     /// What becomes of it while another nexus holds the unit.
@@ -83,6 +85,8 @@ pub(crate) enum Offered {
     Always,
     /// Those with limits for UNMAP.
     WithUnmap,
+    /// Those with limits for WRITE ATOMIC.
+    WithAtomic,
 }
 
 impl Row {
@@ -92,6 +96,7 @@ impl Row {
             usage,
             ignored: &[],
             action: None,
+            names_actions: false,
             passes_attention: false,
             reserved: WhenReserved::Conflicts,
             persistent: WhenPersistent::Conflicts,
@@ -112,9 +117,20 @@ impl Row {
         Row { ignored, ..self }
     }
 
-    /// The low bits of byte 1 of the usage data are a service action; those above it are bits like any others.
+    /// The low five bits of byte 1 of the usage data are a service action; in a CDB of variable length, it is bytes 8
+    /// and 9.
     pub(crate) const fn service_action(self) -> Row {
-        Row { action: Some(self.usage[1] & SERVICE_ACTION), ..self }
+        let action = match self.usage[0] {
+            VARIABLE_LENGTH => u16::from_be_bytes([self.usage[8], self.usage[9]]),
+            _ => (self.usage[1] & SERVICE_ACTION) as u16,
+        };
+        Row { action: Some(action), ..self }
+    }
+
+    /// Other service actions of the operation code are answered with 5/24/00 that points at them (SBC-3, SANITIZE). It
+    /// is enough that one row of the operation code says so.
+    pub(crate) const fn names_actions(self) -> Row {
+        Row { names_actions: true, ..self }
     }
 
     pub(crate) const fn passes_attention(self) -> Row {
@@ -173,6 +189,7 @@ impl Row {
         match self.offered {
             Offered::Always => true,
             Offered::WithUnmap => medium.unmap.is_some(),
+            Offered::WithAtomic => medium.atomic_shown().is_some(),
         }
     }
 
@@ -199,15 +216,29 @@ impl Row {
     /// pointed at. NACA in the CONTROL byte is one of them: we establish no auto contingent allegiance.
     pub(crate) fn fields<'a>(&self, cdb: &'a [u8]) -> Result<&'a [u8], Sense> {
         let cdb = cdb.get(..self.usage.len()).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
-        // All rows allow all of byte 0, which chose them, and of the service action.
+        // ADDITIONAL CDB LENGTH is the one field that has a single right value.
+        if self.opcode() == VARIABLE_LENGTH && cdb[7] != self.usage[7] {
+            return Err(Sense::invalid_field(7));
+        }
+        // All rows allow all of byte 0, which chose them, and of the service action, which did so, too.
         for (at, (&byte, &usage)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
-            let known = if at == 1 && self.action.is_some() { usage | SERVICE_ACTION } else { usage };
-            let unknown = byte & !known;
+            let unknown = byte & !(usage | self.chosen_by(at));
             if unknown != 0 {
                 self.unless_ignored(at, unknown)?;
             }
         }
         Ok(cdb)
+    }
+
+    /// Bits of byte `at` that are the service action.
+    fn chosen_by(&self, at: usize) -> u8 {
+        match (self.action, self.opcode(), at) {
+            (None, ..) => 0,
+            (Some(_), VARIABLE_LENGTH, 8 | 9) => 0xFF,
+            (Some(_), VARIABLE_LENGTH, _) => 0,
+            (Some(_), _, 1) => SERVICE_ACTION,
+            (Some(_), ..) => 0,
+        }
     }
 
     #[cold]
@@ -223,6 +254,25 @@ impl Row {
 
 /// Bits 4 to 0 of byte 1.
 const SERVICE_ACTION: u8 = 0x1F;
+
+/// The operation code of commands that have their length in byte 7.
+pub(crate) const VARIABLE_LENGTH: u8 = 0x7F;
+
+/// The service action of `cdb`, if its operation code has such; `None` where it ends before it.
+pub(crate) fn action_of(cdb: &[u8]) -> Option<u16> {
+    match *cdb.first()? {
+        VARIABLE_LENGTH => Some(u16::from_be_bytes([*cdb.get(8)?, *cdb.get(9)?])),
+        _ => cdb.get(1).map(|byte| (byte & SERVICE_ACTION).into()),
+    }
+}
+
+/// 5/24/00 that points at the service action of an operation code.
+fn wrong_action(opcode: u8) -> Sense {
+    match opcode {
+        VARIABLE_LENGTH => Sense::invalid_field(8),
+        _ => Sense::invalid_bit(1, 4),
+    }
+}
 
 /// The commands of one kind of unit, found by operation code in one step.
 pub(crate) struct Table {
@@ -298,9 +348,9 @@ impl Table {
     }
 
     fn find_action(&self, cdb: &[u8], opcode: u8) -> Result<&'static Row, Sense> {
-        let action = cdb.get(1).map(|byte| byte & SERVICE_ACTION);
-        let row = self.rows_of(opcode).iter().find(|row| row.action == action);
-        row.ok_or(self.unknown)
+        let (action, rows) = (action_of(cdb), self.rows_of(opcode));
+        let unknown = || if rows.iter().any(|row| row.names_actions) { wrong_action(opcode) } else { self.unknown };
+        rows.iter().find(|row| row.action == action).ok_or_else(unknown)
     }
 }
 
@@ -312,10 +362,13 @@ mod tests {
         Ok(Plan::good())
     }
 
-    static ROWS: [Row; 4] = [
+    static ROWS: [Row; 7] = [
         Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[(1, 0x80), (1, 0x40), (4, 0xFF)]),
         Row::new(&[0x20, 0x01, 0, 0, 0, 0], nothing).service_action(),
         Row::new(&[0x20, 0x02, 0, 0, 0, 0, 0, 0], nothing).service_action(),
+        Row::new(&[0x30, 0x83, 0, 0, 0, 0], nothing).service_action().names_actions(),
+        Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 4, 0, 9, 0xF0, 0], nothing).service_action(),
+        Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 4, 1, 9, 0, 0], nothing).service_action(),
         Row::new(&[0xFF, 0, 0, 0, 0, 0], nothing).offered(Offered::WithUnmap),
     ];
     static TABLE: Table = Table::new(&ROWS, Sense::INVALID_OPCODE);
@@ -333,6 +386,35 @@ mod tests {
         assert_eq!(find(&[0x20]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[0x11, 0]), Err(Sense::INVALID_OPCODE));
         assert_eq!(find(&[]), Err(Sense::INVALID_OPCODE));
+    }
+
+    #[test]
+    fn an_operation_code_that_names_its_actions_takes_others_for_mistakes() {
+        let find = |cdb: &[u8]| TABLE.find(cdb, &medium()).map(|row| row.usage.len());
+        assert_eq!(find(&[0x30, 0x63]), Ok(6));
+        assert_eq!(find(&[0x30, 0x02]), Err(Sense::invalid_bit(1, 4)));
+        assert_eq!(find(&[0x30]), Err(Sense::invalid_bit(1, 4)));
+    }
+
+    #[test]
+    fn flags_beside_a_service_action_are_known_as_the_row_says() {
+        let fields = |flags: u8| ROWS[3].fields(&[0x30, flags | 3, 0, 0, 0, 0]).map(<[u8]>::len);
+        assert_eq!(fields(0x80), Ok(6));
+        assert_eq!(fields(0x40), Err(Sense::invalid_bit(1, 6)));
+    }
+
+    #[test]
+    fn a_command_of_variable_length_has_its_service_action_in_two_bytes() {
+        let cdb = |len, action: [u8; 2], byte| [0x7F, 0, 0, 0, 0, 0, 0, len, action[0], action[1], byte, 0];
+        let find = |cdb: &[u8]| TABLE.find(cdb, &medium()).and_then(|row| row.fields(cdb).map(|_| row.action));
+        assert_eq!(find(&cdb(4, [0, 9], 0xF0)), Ok(Some(9)));
+        assert_eq!(find(&cdb(4, [1, 9], 0)), Ok(Some(0x0109)));
+        assert_eq!(find(&cdb(4, [1, 9], 1)), Err(Sense::invalid_bit(10, 0)));
+        assert_eq!(find(&cdb(4, [9, 9], 0)), Err(Sense::INVALID_OPCODE));
+        assert_eq!(find(&[0x7F, 0, 0, 0, 0, 0, 0, 4, 0]), Err(Sense::INVALID_OPCODE));
+        for len in [0, 3, 5, 0x14] {
+            assert_eq!(find(&cdb(len, [0, 9], 0)), Err(Sense::invalid_field(7)));
+        }
     }
 
     #[test]

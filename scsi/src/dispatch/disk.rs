@@ -1,9 +1,10 @@
 //! The commands of a disk: what they look like, and what may stand in their way.
 
-use crate::block::{cache, capacity, transfer, unmap, verify, write_same};
-use crate::command::table::{Offered, Row, Table, WhenReserved};
+use crate::block::{cache, capacity, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
+use crate::command::table::{Offered, Row, Table, WhenPersistent, WhenReserved};
 use crate::primary::{inquiry, luns, mode_sense, ready, request_sense, reserve, supported};
 use crate::sense::Sense;
+use WhenPersistent::Reads;
 use WhenReserved::{Allowed, AllowedIf};
 
 /// The table that dispatches, and from which REPORT SUPPORTED OPERATION CODES is made.
@@ -31,7 +32,7 @@ const IF_STARTING: WhenReserved = AllowedIf { at: 4, mask: 0xF1, value: 0x01 };
 const IF_ALLOWING: WhenReserved = AllowedIf { at: 4, mask: 0x03, value: 0x00 };
 
 #[rustfmt::skip]
-static ROWS: [Row; 35] = [
+static ROWS: [Row; 41] = [
     // TEST UNIT READY
     Row::new(&[0x00, 0, 0, 0, 0, 0], ready::test),
     // REQUEST SENSE
@@ -63,6 +64,8 @@ static ROWS: [Row; 35] = [
     Row::new(&[0x2E, CHECK, X, X, X, X, 0, X, X, 0], transfer::write_and_verify).ignoring(&[GROUP_6]).writes(),
     // VERIFY (10)
     Row::new(&[0x2F, CHECK, X, X, X, X, 0, X, X, 0], verify::verify).ignoring(&[GROUP_6]),
+    // PRE-FETCH (10)
+    Row::new(&[0x34, 0x02, X, X, X, X, 0, X, X, 0], prefetch::prefetch).ignoring(&[GROUP_6]).when_persistent(Reads),
     // SYNCHRONIZE CACHE (10)
     Row::new(&[0x35, 0x02, X, X, X, X, 0, X, X, 0], cache::synchronize).ignoring(&[GROUP_6, SYNC_NV]).takes_s(120),
     // WRITE SAME (10)
@@ -80,24 +83,39 @@ static ROWS: [Row; 35] = [
     Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten),
     // READ (16)
     Row::new(&[0x88, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_14, RARC]),
+    // COMPARE AND WRITE
+    Row::new(&[0x89, ACCESS, X, X, X, X, X, X, X, X, 0, 0, 0, X, 0, 0], whole::compare_and_write)
+        .ignoring(&[GROUP_14]).writes(),
     // WRITE (16)
     Row::new(&[0x8A, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::write)
+        .ignoring(&[GROUP_14]).writes(),
+    // ORWRITE (16)
+    Row::new(&[0x8B, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], whole::or_write)
         .ignoring(&[GROUP_14]).writes(),
     // WRITE AND VERIFY (16)
     Row::new(&[0x8E, CHECK, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::write_and_verify)
         .ignoring(&[GROUP_14]).writes(),
     // VERIFY (16)
     Row::new(&[0x8F, CHECK, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], verify::verify).ignoring(&[GROUP_14]),
+    // PRE-FETCH (16)
+    Row::new(&[0x90, 0x02, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], prefetch::prefetch)
+        .ignoring(&[GROUP_14]).when_persistent(Reads),
     // SYNCHRONIZE CACHE (16)
     Row::new(&[0x91, 0x02, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], cache::synchronize)
         .ignoring(&[GROUP_14, SYNC_NV]).takes_s(120),
     // WRITE SAME (16)
     Row::new(&[0x93, 0x09, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], write_same::write_same)
         .ignoring(&[GROUP_14]).writes().takes_s(120).gathers(write_same::gathered),
+    // WRITE ATOMIC (16)
+    Row::new(&[0x9C, ACCESS, X, X, X, X, X, X, X, X, 0, 0, X, X, 0, 0], whole::write_atomic)
+        .ignoring(&[GROUP_14]).writes().offered(Offered::WithAtomic),
     // READ CAPACITY (16): LOGICAL BLOCK ADDRESS and PMI are obsolete here too.
     Row::new(&[0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], capacity::sixteen)
         .ignoring(&[(2, X), (3, X), (4, X), (5, X), (6, X), (7, X), (8, X), (9, X), (14, 0x01)])
         .service_action().when_reserved(Allowed),
+    // GET LBA STATUS (16): of all blocks, for a REPORT TYPE of SBC-4 is not known.
+    Row::new(&[0x9E, 0x12, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], lba_status::sixteen)
+        .service_action().when_persistent(Reads).takes_s(60).answers(lba_status::sixteen_answered),
     // REPORT LUNS
     Row::new(&[0xA0, 0, X, 0, 0, 0, X, X, X, X, 0, 0], luns::report).passes_attention().passes_not_ready().when_reserved(Allowed),
     // REPORT SUPPORTED OPERATION CODES

@@ -9,9 +9,11 @@ pub(crate) fn limits(asked: &Asked<'_>) -> Vec<u8> {
     let medium = asked.unit.medium();
     let mut body = vec![0; 0x3C];
     let mut put = |at: usize, value: &[u8]| body[at - 4..at - 4 + value.len()].copy_from_slice(value);
+    put(5, &[medium.compare_and_write_max()]);
     put(6, &medium.optimal_granularity.to_be_bytes());
     put(8, &medium.transfer_max().to_be_bytes());
     put(12, &medium.transfer_optimal().to_be_bytes());
+    put(16, &medium.transfer_max().to_be_bytes());
     if let Some(unmap) = medium.unmap {
         put(20, &unmap.max_blocks.to_be_bytes());
         put(24, &unmap.max_descriptors.to_be_bytes());
@@ -21,6 +23,11 @@ pub(crate) fn limits(asked: &Asked<'_>) -> Vec<u8> {
         put(32, &(UGAVALID | alignment).to_be_bytes());
     }
     put(36, &medium.write_same_max().to_be_bytes());
+    if let Some(atomic) = medium.atomic_shown() {
+        put(44, &atomic.max_blocks.to_be_bytes());
+        put(48, &atomic.alignment.to_be_bytes());
+        put(52, &atomic.granularity.to_be_bytes());
+    }
     body
 }
 
@@ -44,6 +51,7 @@ pub(crate) fn provisioning(asked: &Asked<'_>) -> Vec<u8> {
     const LBPWS: u8 = 0x40;
     const LBPWS10: u8 = 0x20;
     const LBPRZ: u8 = 0x04;
+    const ANC_SUP: u8 = 0x02;
     const RESOURCE: u8 = 1;
     const THIN: u8 = 2;
     let medium = asked.unit.medium();
@@ -51,16 +59,17 @@ pub(crate) fn provisioning(asked: &Asked<'_>) -> Vec<u8> {
         return vec![0; 4];
     };
     let reads_zero = if unmap.reads_zero { LBPRZ } else { 0 };
+    let anchors = if medium.anchors { ANC_SUP } else { 0 };
     let kind = match medium.provisioning {
         Provisioning::Full => RESOURCE,
         Provisioning::Thin => THIN,
     };
-    vec![0, LBPU | LBPWS | LBPWS10 | reads_zero, kind, 0]
+    vec![0, LBPU | LBPWS | LBPWS10 | reads_zero | anchors, kind, 0]
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::medium::{Medium, Provisioning, Rotation, UnmapLimits};
+    use crate::medium::{AtomicLimits, Medium, Provisioning, Rotation, UnmapLimits};
     use crate::tests::{Bench, good};
 
     fn vpd(code: u8) -> [u8; 6] {
@@ -71,7 +80,9 @@ mod tests {
     fn block_limits_of_a_plain_disk_have_no_unmap_in_them() {
         let mut golden = vec![0; 64];
         golden[..4].copy_from_slice(&[0, 0xB0, 0, 0x3C]);
+        golden[5] = 0xFF;
         golden[8..12].copy_from_slice(&0x8000u32.to_be_bytes());
+        golden[16..20].copy_from_slice(&0x8000u32.to_be_bytes());
         golden[36..44].copy_from_slice(&0x8_0000u64.to_be_bytes());
         assert_eq!(Bench::disk().ask(&vpd(0xB0)), good(&golden));
     }
@@ -83,6 +94,7 @@ mod tests {
             max_transfer: 0x2000,
             optimal_transfer: 0x1007,
             optimal_granularity: 8,
+            atomic: Some(AtomicLimits { max_blocks: 0x2345, alignment: 8, granularity: 16, natural: false }),
             unmap: Some(UnmapLimits {
                 max_blocks: 0x0010_0000,
                 max_descriptors: 0x100,
@@ -93,11 +105,12 @@ mod tests {
             ..medium
         });
         let golden = [
-            &[0, 0xB0, 0, 0x3C, 0, 0, 0, 8][..],
-            &[0, 0, 0x20, 0, 0, 0, 0x10, 0, 0, 0, 0, 0],
+            &[0, 0xB0, 0, 0x3C, 0, 0xFF, 0, 8][..],
+            &[0, 0, 0x20, 0, 0, 0, 0x10, 0, 0, 0, 0x20, 0],
             &[0, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0x80, 0, 0, 1],
             &[0, 0, 0, 0, 0, 8, 0, 0],
-            &[0; 20],
+            &[0, 0, 0x20, 0, 0, 0, 0, 8, 0, 0, 0, 16],
+            &[0; 8],
         ]
         .concat();
         assert_eq!(bench.ask(&vpd(0xB0)), good(&golden));
@@ -126,5 +139,6 @@ mod tests {
         assert_eq!(page(Provisioning::Thin, None), [0, 0xB2, 0, 4, 0, 0, 0, 0]);
         assert_eq!(page(Provisioning::Thin, limits(true)), [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]);
         assert_eq!(page(Provisioning::Full, limits(false)), [0, 0xB2, 0, 4, 0, 0xE0, 1, 0]);
+        assert_eq!(Bench::thin_with(|medium| Medium { anchors: true, ..medium }).data(&vpd(0xB2))[5], 0xE6);
     }
 }
