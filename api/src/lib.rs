@@ -3,7 +3,7 @@
 //! One vocabulary serves every door: the types here are the TOML file, the request body, the builder and
 //! the saved state. They are parsed into forms that cannot be wrong, so no later step validates again.
 //!
-//! * [`Iqn`], [`LunNumber`], [`Size`], [`PortalAddress`], [`InquiryText`]: single values.
+//! * [`Iqn`], [`LunNumber`], [`Size`], [`PortalAddress`], [`PortalGroup`], [`InquiryText`]: single values.
 //! * [`TargetSpec`], [`LunSpec`], [`ChapSpec`], [`NegotiateSpec`], [`EngineSpec`], [`Config`]: what is wanted.
 //! * [`AllowRule`] and [`Admission`]: who may enter.
 //! * [`Refusal`] with the table of [`codes`]: why not.
@@ -20,10 +20,13 @@ mod secret;
 mod spec;
 
 pub use access::{AddressRange, Admission, AllowRule, NamePattern};
-pub use names::{InquiryText, Iqn, IqnPrefix, LunNumber, PortalAddress, ShortName, Size, TargetName};
+pub use names::{
+    Eui64Name, HexId, InquiryText, Iqn, IqnPrefix, LunNumber, NaaName, Percent, PortalAddress, PortalGroup, ShortName,
+    Size, TargetName,
+};
 pub use refusal::Refusal;
 pub use secret::{Secret, SecretSource};
 pub use spec::{
-    BackendSpec, ChapSpec, Config, Digest, EngineSpec, GlobalSpec, IdentitySpec, IoChoice, LunSpec, NegotiateSpec,
-    Schema, TargetSpec,
+    AccessState, BackendSpec, ChapSpec, Config, Digest, EngineSpec, GlobalSpec, IdentityProfile, IdentitySpec,
+    IoChoice, LunSpec, NegotiateSpec, PortalSpec, Schema, TargetSpec,
 };

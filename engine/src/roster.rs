@@ -17,6 +17,8 @@ pub struct NexusName {
     pub isid: [u8; 6],
     /// [`crate::catalog::Target::id`].
     pub target: u64,
+    /// Target portal group tag: with the target's name it is the target port.
+    pub portal_group: u16,
 }
 
 /// A login that waits for a seat: told by its shard when it is free.
@@ -181,7 +183,7 @@ mod tests {
     use super::*;
 
     fn name(isid: u8) -> Option<NexusName> {
-        Some(NexusName { initiator: "iqn.2026-11.com.example:a".into(), isid: [isid; 6], target: 1 })
+        Some(NexusName { initiator: "iqn.2026-11.com.example:a".into(), isid: [isid; 6], target: 1, portal_group: 1 })
     }
 
     fn granted(claim: Claim) -> Seat {
@@ -214,6 +216,15 @@ mod tests {
         let two = granted(roster.claim(name(2), WAITER));
         assert_ne!(one.tsih(), two.tsih());
         assert!(roster.knows(one.tsih().get()) && !roster.knows(999));
+    }
+
+    #[test]
+    fn one_initiator_port_has_a_session_with_each_portal_group() {
+        let roster = Arc::new(Roster::new(10, |_| {}));
+        let _one = granted(roster.claim(name(1), WAITER));
+        let other = name(1).map(|name| NexusName { portal_group: 2, ..name });
+        let _two = granted(roster.claim(other.clone(), WAITER));
+        assert!(matches!(roster.claim(other, WAITER), Claim::Taken { .. }));
     }
 
     #[test]

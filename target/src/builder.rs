@@ -2,10 +2,11 @@
 
 use crate::{Error, Lun, Running, Server};
 use ferrite_api::{
-    AllowRule, ChapSpec, EngineSpec, Iqn, LunNumber, NegotiateSpec, PortalAddress, Refusal, Secret, SecretSource,
-    TargetSpec, codes,
+    AccessState, AllowRule, ChapSpec, EngineSpec, Iqn, LunNumber, NegotiateSpec, PortalAddress, PortalGroup,
+    PortalSpec, Refusal, Secret, SecretSource, TargetSpec, codes,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Where the description of a target begins.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ impl Target {
         let mut builder = TargetBuilder {
             name: None,
             portals: Vec::new(),
+            state_dir: None,
             spec: TargetSpec::default(),
             engine: EngineSpec::default(),
             luns: BTreeMap::new(),
@@ -32,7 +34,8 @@ impl Target {
 #[must_use = "nothing is served before serve()"]
 pub struct TargetBuilder {
     name: Option<Iqn>,
-    portals: Vec<PortalAddress>,
+    portals: Vec<PortalSpec>,
+    state_dir: Option<PathBuf>,
     spec: TargetSpec,
     engine: EngineSpec,
     luns: BTreeMap<LunNumber, Lun>,
@@ -43,9 +46,36 @@ pub struct TargetBuilder {
 impl TargetBuilder {
     /// Listens at an address: `127.0.0.1:3260`, `[::]:3260`, `192.0.2.1` (port 3260), `127.0.0.1:0` (any
     /// port; [`Running::portals`] knows which). May be called again for more. Without any: every address.
-    pub fn portal(mut self, address: impl AsRef<str>) -> Self {
-        let portal = self.take(PortalAddress::parse(address.as_ref()));
-        self.portals.extend(portal);
+    pub fn portal(self, address: impl AsRef<str>) -> Self {
+        self.portal_in(PortalGroup::FIRST.number(), address)
+    }
+
+    /// The same with a portal of another group, 1 to 65535: another path to multipath software.
+    pub fn portal_in(mut self, group: u16, address: impl AsRef<str>) -> Self {
+        let group = self.take(PortalGroup::new(group));
+        let address = self.take(PortalAddress::parse(address.as_ref()));
+        self.portals.extend(group.zip(address).map(|(group, address)| PortalSpec { address, group }));
+        self
+    }
+
+    /// How the LUNs are reached through a portal group at the start (ALUA); active and optimized unless said here.
+    pub fn access_state(mut self, group: u16, state: AccessState) -> Self {
+        let group = self.take(PortalGroup::new(group));
+        self.spec.alua.extend(group.map(|group| (group, state)));
+        self
+    }
+
+    /// Whether sessions are told of changes by an asynchronous event as well, or only with their next command. They
+    /// are unless said here.
+    pub fn async_events(mut self, tell: bool) -> Self {
+        self.spec.async_events = tell;
+        self
+    }
+
+    /// Keeps in this folder what has to survive a restart: persistent reservations, saved mode pages. Without it they
+    /// are not offered.
+    pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(folder.into());
         self
     }
 
@@ -108,6 +138,14 @@ impl TargetBuilder {
     /// The first thing that is wrong in the description, or that the system refuses. Nothing runs then.
     pub fn serve(mut self) -> Result<Running, Error> {
         let spec = &self.spec;
+        let groups: BTreeSet<PortalGroup> = self.portals.iter().map(|portal| portal.group).collect();
+        let reached = |group: &PortalGroup| groups.contains(group) || groups.is_empty() && *group == PortalGroup::FIRST;
+        if self.wrong.is_none()
+            && let Some(group) = spec.alua.keys().find(|group| !reached(group))
+        {
+            let nobody = Refusal::new(codes::NO_SUCH_GROUP, format!("no portal is in group {group}"));
+            self.wrong = Some(nobody.hint("give it one by .portal_in(GROUP, ADDRESS)"));
+        }
         if self.wrong.is_none() && spec.allow.is_empty() {
             let nobody = Refusal::new(codes::LISTS_NOBODY, "the target lets nobody in");
             self.wrong = Some(nobody.hint("say who may enter; .allow(\"any\") lets everybody in"));
@@ -121,7 +159,7 @@ impl TargetBuilder {
             (_, Some(wrong)) => return Err(wrong.into()),
             (None, None) => unreachable!("a name that was refused left its refusal"),
         };
-        let mut server = Server::start(&self.engine)?;
+        let mut server = Server::with_state(&self.engine, self.state_dir.as_deref())?;
         server.add_target(&name, &self.spec)?;
         for (number, lun) in self.luns {
             server.add_lun(&name, number, lun)?;
@@ -164,6 +202,8 @@ mod tests {
     fn what_is_wrong_in_a_description_is_said_when_it_is_served() {
         assert_eq!(code(Target::builder("disk").allow("any")), codes::BAD_NAME);
         assert_eq!(code(good().portal("localhost")), codes::BAD_PORTAL);
+        assert_eq!(code(good().portal_in(0, "127.0.0.1:0")), codes::OUT_OF_RANGE);
+        assert_eq!(code(good().access_state(2, AccessState::Standby)), codes::NO_SUCH_GROUP);
         assert_eq!(code(good().allow("192.0.2.1")), codes::BAD_RULE);
         assert_eq!(code(good().chap("u", "")), codes::BAD_SECRET);
         assert_eq!(code(good().chap("", "correct horse")), codes::BAD_TEXT);

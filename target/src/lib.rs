@@ -30,8 +30,9 @@ pub use running::Running;
 pub use server::Server;
 
 pub use ferrite_api::{
-    self as api, AllowRule, ChapSpec, Config, EngineSpec, IdentitySpec, InquiryText, IoChoice, Iqn, LunNumber, LunSpec,
-    NegotiateSpec, PortalAddress, Refusal, Secret, SecretSource, Size, TargetSpec,
+    self as api, AccessState, AllowRule, ChapSpec, Config, EngineSpec, Eui64Name, IdentityProfile, IdentitySpec,
+    InquiryText, IoChoice, Iqn, LunNumber, LunSpec, NaaName, NegotiateSpec, PortalAddress, PortalGroup, PortalSpec,
+    Refusal, Secret, SecretSource, Size, TargetSpec,
 };
 pub use ferrite_backends::{
     Backend, BlockDisk, Create, Data, Discard, DiskError, DiskFile, DiskOptions, FileDisk, FileRing, FileWork,

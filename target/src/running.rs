@@ -1,7 +1,7 @@
 //! What an embedding program holds of a target while it is served.
 
 use crate::{Error, Lun, Server};
-use ferrite_api::{Iqn, LunNumber};
+use ferrite_api::{AccessState, Iqn, LunNumber, PortalGroup};
 use ferrite_engine::{SessionReport, ShutdownReport};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -54,6 +54,15 @@ impl Running {
     /// that it may: what was beyond its new end is gone.
     pub fn resize_lun(&self, number: u16, shrink: bool) -> Result<u64, Error> {
         self.server.resize_lun(&self.name, LunNumber::new(number)?, shrink)
+    }
+
+    /// Says how the LUNs are reached through a portal group from now on (ALUA); multipath software hears it and
+    /// changes paths.
+    ///
+    /// # Errors
+    /// `F-0408` if no portal is in this group.
+    pub fn set_access_state(&self, group: u16, state: AccessState) -> Result<(), Error> {
+        self.server.set_access_state(&self.name, PortalGroup::new(group)?, state)
     }
 
     /// Who is logged in.

@@ -1,10 +1,14 @@
 //! What serves several targets, or a whole configuration: the engine with the words of the control plane.
 
 use crate::{Error, Lun};
-use ferrite_api::{Config, EngineSpec, GlobalSpec, IoChoice, Iqn, LunNumber, PortalAddress, TargetSpec};
+use ferrite_api::{
+    AccessState, Config, EngineSpec, GlobalSpec, IoChoice, Iqn, LunNumber, PortalAddress, PortalGroup, PortalSpec,
+    TargetSpec,
+};
 use ferrite_engine::{Engine, EngineOptions, SessionReport, ShutdownReport};
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// An engine and what it serves. Dropped, it stops at once; [`Server::shutdown`] stops it politely.
@@ -19,7 +23,16 @@ impl Server {
     /// # Errors
     /// [`Error::Start`] if its threads or rings cannot be made.
     pub fn start(spec: &EngineSpec) -> Result<Self, Error> {
-        let engine = Engine::start(&options(spec)).map_err(Error::Start)?;
+        Server::with_state(spec, None)
+    }
+
+    /// The same; what has to survive a restart, as persistent reservations, is kept in `state_dir`.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; also if the folder cannot be used.
+    pub fn with_state(spec: &EngineSpec, state_dir: Option<&Path>) -> Result<Self, Error> {
+        let options = EngineOptions { state_dir: state_dir.map(Path::to_owned), ..options(spec) };
+        let engine = Engine::start(&options).map_err(Error::Start)?;
         Ok(Server { engine, portals: Vec::new() })
     }
 
@@ -30,7 +43,7 @@ impl Server {
     /// What the engine or the system refuses first. Nothing is served then.
     pub fn from_config(config: &Config) -> Result<Self, Error> {
         let targets = config.whole_targets()?;
-        let mut server = Server::start(&config.engine)?;
+        let mut server = Server::with_state(&config.engine, config.global.state_dir.as_deref())?;
         server.engine.set_discovery(&config.global.discovery_auth)?;
         for (name, spec) in targets {
             server.add_target(&name, spec)?;
@@ -85,12 +98,12 @@ impl Server {
     ///
     /// # Errors
     /// `F-0503` for the first that cannot be listened on; the ones before it stay.
-    pub fn listen(&mut self, portals: &[PortalAddress]) -> Result<(), Error> {
+    pub fn listen(&mut self, portals: &[PortalSpec]) -> Result<(), Error> {
         if portals.is_empty() {
             return self.listen_everywhere();
         }
         for portal in portals {
-            let bound = self.engine.listen(portal.socket())?;
+            let bound = self.engine.listen_in(portal.group, portal.address.socket())?;
             self.portals.push(bound);
         }
         Ok(())
@@ -100,7 +113,16 @@ impl Server {
     fn listen_everywhere(&mut self) -> Result<(), Error> {
         let v6 = GlobalSpec::default_portals();
         let v4 = PortalAddress::from(SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, PortalAddress::DEFAULT_PORT)));
-        self.listen(&v6).or_else(|first| self.listen(&[v4]).map_err(|_| first))
+        self.listen(&v6).or_else(|first| self.listen(&[v4.into()]).map_err(|_| first))
+    }
+
+    /// Says how the LUNs of a target are reached through a portal group from now on (ALUA); multipath software
+    /// hears it and changes paths.
+    ///
+    /// # Errors
+    /// `F-0401` for the target, `F-0408` if no portal is in this group.
+    pub fn set_access_state(&self, target: &Iqn, group: PortalGroup, state: AccessState) -> Result<(), Error> {
+        Ok(self.engine.set_access_state(target, group, state)?)
     }
 
     /// Where it listens, with the ports that the system chose.

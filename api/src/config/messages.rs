@@ -22,6 +22,49 @@ const MESSAGES: &[(&str, &str)] = &[
         "[global]\nportals = [\"127.0.0.1\", \"localhost\"]",
         "error[F-0208]: [global]: portals \"localhost\" is not a portal",
     ),
+    (
+        "[global]\nportals = [{ address = \"::1\", group = 0 }]",
+        "error[F-0209]: [global]: portals.group \"0\" is not a portal group",
+    ),
+    (
+        "[global]\nportals = [{ address = \"::1\", groop = 2 }]",
+        "error[F-0110]: unknown key \"groop\" in [global.portals]",
+    ),
+    ("[global]\nportals = [\"::1\", { group = 2 }]", "error[F-0113]: [global]: portals: `address` is missing"),
+    (
+        "[global]\nportals = [5]",
+        "error[F-0111]: [global]: portals has to be an address, or a table with address and group, and is the integer `5`",
+    ),
+    ("[global]\nstate_dir = \"state\"", "error[F-0210]: [global]: `state_dir` is not absolute"),
+    (
+        "[targets.\"eui.02004567a425678d\"]\nallow = [\"any\"]\nalua = { 2 = \"standby\" }",
+        "error[F-0114]: target eui.02004567a425678d: alua: no portal is in group 2",
+    ),
+    (
+        "[targets.x.alua]\n1 = \"stanby\"",
+        "error[F-0112]: target x: alua.1 \"stanby\" is not one of active-optimized, active-non-optimized, standby, unavailable, offline, transitioning",
+    ),
+    ("[targets.x.alua]\n0 = \"standby\"", "error[F-0209]: target x: alua: \"0\" is not a portal group"),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nnaa = \"naa.1\"",
+        "error[F-0203]: lun 0 of x: naa \"naa.1\" is not an NAA name",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nsoft_threshold = \"100%\"",
+        "error[F-0209]: lun 0 of x: soft_threshold \"100%\" is not a share from 1% to 99%",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nprofile = \"iet\"",
+        "error[F-0112]: lun 0 of x: profile \"iet\" is not one of iet-0.4.15, iet-1.4.20",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nprofile = \"iet-0.4.15\"",
+        "error[F-0113]: lun 0 of x: `scsi_id` is missing: the profile iet-0.4.15 has to show the one that the old target showed",
+    ),
+    (
+        "[targets.x.luns.0]\nbackend = \"null\"\nsize = 512\nprofile = \"iet-0.4.15\"\nscsi_id = \"a\"\nvendor = \"b\"",
+        "error[F-0114]: lun 0 of x: `vendor` stands beside the profile iet-0.4.15, which says that itself",
+    ),
     ("[global]\nportals = [\"::1\", \"[::1]:3260\"]", "error[F-0208]: [global]: portal [::1]:3260 stands twice"),
     (
         "[global]\nportals = \"127.0.0.1\"",

@@ -164,7 +164,7 @@ const EXPECTED: [(&str, &str); 9] = [
 
 /// `type: integer ...5..., expected a string`; also `value: ` and `length `.
 fn invalid(rest: &str, path: &Path) -> Refusal {
-    if path.ends_in_secret() {
+    if path.ends_in("secret") {
         return Refusal::new(codes::WRONG_TYPE, format!("{path} is not a string"));
     }
     let (found, expected) = rest.rsplit_once(", expected ").unwrap_or((rest, "something else"));

@@ -3,8 +3,8 @@
 use super::Diagnostic;
 use super::place::Source;
 use super::tree::{Path, Tree};
-use crate::{AllowRule, Config, GlobalSpec, LunSpec, Refusal, TargetName, TargetSpec, codes};
-use std::collections::{HashMap, HashSet};
+use crate::{AllowRule, Config, GlobalSpec, LunSpec, PortalGroup, Refusal, TargetName, TargetSpec, codes};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 /// Checks a config that was read. `tree` is where it was read from.
@@ -22,8 +22,10 @@ pub(crate) fn check(config: &Config, tree: &Tree<'_>, source: &Source<'_>) -> Ve
     }
     findings.portals(config);
     findings.luns(config);
+    let groups = config.global.portal_groups();
     for (name, target) in &config.targets {
         findings.access(&tree.target(name), target);
+        findings.alua(&tree.target(name), target, &groups);
     }
     findings.found
 }
@@ -100,9 +102,10 @@ impl Findings<'_> {
     fn portals(&mut self, config: &Config) {
         let mut seen = HashSet::new();
         for (index, portal) in config.global.portals.iter().enumerate() {
-            if portal.socket().port() != 0 && !seen.insert(portal) {
+            let address = portal.address;
+            if address.socket().port() != 0 && !seen.insert(address) {
                 let at = Path::of(&["global", "portals"]).index(index);
-                self.error(&at, Refusal::new(codes::BAD_PORTAL, format!("[global]: portal {portal} stands twice")));
+                self.error(&at, Refusal::new(codes::BAD_PORTAL, format!("[global]: portal {address} stands twice")));
             }
         }
     }
@@ -110,6 +113,7 @@ impl Findings<'_> {
     /// Two LUNs that look the same are one disk to an initiator, with two contents.
     fn luns(&mut self, config: &Config) {
         let (mut ids, mut serials, mut disks) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut names = HashMap::new();
         for (name, target) in &config.targets {
             let luns = self.tree.target(name).key("luns");
             for (number, lun) in &target.luns {
@@ -118,6 +122,15 @@ impl Findings<'_> {
                 if let Some(id) = &identity.scsi_id {
                     let key = (identity.vendor.clone(), id.clone());
                     self.unique(&mut ids, key, &at, "scsi_id", id.as_str());
+                }
+                if let Some(naa) = &identity.naa {
+                    self.unique(&mut names, ("naa", naa.as_str()), &at, "naa", naa.as_str());
+                }
+                if let Some(eui64) = &identity.eui64 {
+                    self.unique(&mut names, ("eui64", eui64.as_str()), &at, "eui64", eui64.as_str());
+                }
+                if let Some(id) = &identity.scsi_id_hex {
+                    self.unique(&mut names, ("scsi_id_hex", id.as_str()), &at, "scsi_id_hex", id.as_str());
                 }
                 if let Some(serial) = &identity.serial {
                     let key = (identity.vendor.clone(), identity.product.clone(), serial.clone());
@@ -155,6 +168,19 @@ impl Findings<'_> {
                 let hint = "reservations of one would not hold for the other; serve it once, or make both read_only";
                 self.error(&at.key("path"), Refusal::new(codes::DISK_TWICE, what).hint(hint));
             }
+        }
+    }
+
+    /// A state of a group that nobody can come by is a slip of its number.
+    fn alua(&mut self, at: &Path, target: &TargetSpec, groups: &BTreeSet<PortalGroup>) {
+        for group in target.alua.keys().filter(|group| !groups.contains(group)) {
+            let there: Vec<String> = groups.iter().map(ToString::to_string).collect();
+            let refusal = Refusal::new(codes::UNFIT_KEY, format!("{at}: alua: no portal is in group {group}"));
+            let hint = format!(
+                "the portals are in: {}; a portal gets a group by {{ address = \"...\", group = {group} }}",
+                there.join(", ")
+            );
+            self.error(&at.key("alua").key(group), refusal.hint(hint));
         }
     }
 

@@ -22,7 +22,8 @@ schema = 1
 
 [global]
 iqn_prefix = "iqn.1990-01.edu.amherst.iscsi-target"
-portals = ["[::]:3260", "127.0.0.1:0"]
+portals = ["[::]:3260", "127.0.0.1:0", { address = "192.0.2.11", group = 2 }]
+state_dir = "/var/lib/ferrite"
 [[global.discovery_auth]]
 user = "portalusername"
 secret_file = "/etc/ferrite/secrets/portal"
@@ -43,6 +44,8 @@ secret_file = "/etc/ferrite/secrets/esx"
 [targets.clustertarget1.negotiate]
 header_digest = ["crc32c", "none"]
 max_burst_length = 1048576
+[targets.clustertarget1.alua]
+2 = "standby"
 [targets.clustertarget1.luns.0]
 backend = "block"
 path = "/dev/vg_test/lv_test1_0"
@@ -53,9 +56,12 @@ backend = "memory"
 size = "64MiB"
 block_size = 4096
 read_only = true
+naa = "0x3000000000000001"
+soft_threshold = "80%"
 
 [targets."iqn.2026-11.com.example:full-name"]
 allow = ["any"]
+async_events = false
 luns.0 = { backend = "file", path = "/var/lib/ferrite/x.img", size = "1GiB", create = true }
 "#;
 

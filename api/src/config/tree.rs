@@ -1,7 +1,7 @@
 //! The file as a tree of keys and values that know where they stand.
 
 use crate::names::quoted;
-use crate::{ChapSpec, TargetName};
+use crate::{ChapSpec, PortalSpec, TargetName};
 use serde::Deserialize;
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -108,7 +108,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Which element of the list at `path` is the one that `what` is said about: the text it begins with,
-    /// or the account that cannot be read. None if there is no list.
+    /// or the account or portal that cannot be read. None if there is no list.
     pub(crate) fn wrong_element(&self, path: &Path, what: &str) -> Option<usize> {
         let node = path.0.iter().try_fold(&self.root, |node, step| child(node, step))?;
         let DeValue::Array(list) = node.get_ref() else {
@@ -116,6 +116,7 @@ impl<'t> Tree<'t> {
         };
         list.iter().position(|element| match element.get_ref() {
             DeValue::String(text) => what.starts_with(&quoted(text)),
+            _ if path.ends_in("portals") => PortalSpec::deserialize(ValueDeserializer::from(element.clone())).is_err(),
             _ => ChapSpec::deserialize(ValueDeserializer::from(element.clone())).is_err(),
         })
     }
@@ -212,8 +213,8 @@ impl Path {
         self.0.starts_with(&other.0)
     }
 
-    pub(crate) fn ends_in_secret(&self) -> bool {
-        matches!(self.0.last(), Some(Step::Key(key)) if key == "secret")
+    pub(crate) fn ends_in(&self, word: &str) -> bool {
+        matches!(self.0.last(), Some(Step::Key(key)) if key == word)
     }
 
     /// How a table of this path is headed in the file: `[targets.x.luns.0]`.

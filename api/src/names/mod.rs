@@ -1,15 +1,21 @@
 //! What things are called and how large they are: single values, parsed once, never wrong afterwards.
 
+mod hex_name;
 mod iqn;
 mod lun_number;
+mod percent;
 mod portal;
+mod portal_group;
 mod size;
 mod target_name;
 mod text;
 
+pub use hex_name::{Eui64Name, HexId, NaaName};
 pub use iqn::Iqn;
 pub use lun_number::LunNumber;
+pub use percent::Percent;
 pub use portal::PortalAddress;
+pub use portal_group::PortalGroup;
 pub use size::Size;
 pub use target_name::{IqnPrefix, ShortName, TargetName};
 pub use text::InquiryText;

@@ -1,9 +1,10 @@
 //! What a whole configuration is: what is common, the targets, the engine.
 
-use super::{ChapSpec, EngineSpec, TargetSpec, is_default};
-use crate::{Iqn, IqnPrefix, PortalAddress, Refusal, TargetName, codes};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use super::{ChapSpec, EngineSpec, PortalSpec, TargetSpec, is_default};
+use crate::{Iqn, IqnPrefix, PortalAddress, PortalGroup, Refusal, TargetName, codes};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// A whole configuration, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,13 +29,17 @@ pub struct Config {
 pub struct GlobalSpec {
     /// Where to listen. Empty is [`GlobalSpec::default_portals`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub portals: Vec<PortalAddress>,
+    pub portals: Vec<PortalSpec>,
     /// What stands before the colon of short target names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iqn_prefix: Option<IqnPrefix>,
     /// Accounts of which an initiator has to prove one in a discovery session. Empty asks for no proof.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub discovery_auth: Vec<ChapSpec>,
+    /// Where the state of LUNs is kept that has to survive a restart: persistent reservations, saved mode pages.
+    /// Without it they are not offered.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "state_dir")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// The version of the words: 1.
@@ -69,12 +74,25 @@ impl GlobalSpec {
     pub const PORTALS_MAX: usize = 64;
 
     /// Where to listen if the file does not say: every address, the port of iSCSI.
-    pub fn default_portals() -> Vec<PortalAddress> {
-        vec![PortalAddress::from(std::net::SocketAddr::from((
-            std::net::Ipv6Addr::UNSPECIFIED,
-            PortalAddress::DEFAULT_PORT,
-        )))]
+    pub fn default_portals() -> Vec<PortalSpec> {
+        let everywhere = std::net::SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PortalAddress::DEFAULT_PORT));
+        vec![PortalAddress::from(everywhere).into()]
     }
+
+    /// The portal groups, ascending.
+    pub fn portal_groups(&self) -> BTreeSet<PortalGroup> {
+        let default = self.portals.is_empty().then_some(PortalGroup::FIRST);
+        self.portals.iter().map(|portal| portal.group).chain(default).collect()
+    }
+}
+
+fn state_dir<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    if path.is_absolute() {
+        return Ok(Some(path));
+    }
+    let refusal = Refusal::new(codes::BAD_TEXT, "`state_dir` is not absolute");
+    Err(de::Error::custom(refusal.hint("the working folder of a daemon is nobody's; write the whole path")))
 }
 
 impl Config {

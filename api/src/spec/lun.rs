@@ -1,7 +1,7 @@
 //! What a LUN is: the disk behind it, how it is cut into blocks, and who it says it is.
 
-use super::is_default;
-use crate::{InquiryText, Refusal, Size, codes};
+use super::{IdentityProfile, IdentitySpec, is_default};
+use crate::{Eui64Name, HexId, InquiryText, NaaName, Percent, Refusal, Size, codes};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,6 +15,9 @@ pub struct LunSpec {
     pub block_size: Option<u32>,
     /// Writes are refused, and the unit says so.
     pub read_only: bool,
+    /// Initiators are warned when the disk's own space is used to this share (THIN PROVISIONING SOFT THRESHOLD
+    /// REACHED); None never warns.
+    pub soft_threshold: Option<Percent>,
     /// Who it says it is.
     pub identity: IdentitySpec,
 }
@@ -48,37 +51,13 @@ pub enum BackendSpec {
     },
 }
 
-/// Who a LUN says it is. None derives the value from what does not move with the disk.
-///
-/// What is set here is shown byte for byte: it is how initiators tell disks apart, and must not change while
-/// any of them remembers the LUN.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IdentitySpec {
-    /// The T10 vendor designator's own part, VPD page 83h.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scsi_id: Option<InquiryText<16>>,
-    /// The unit serial number, VPD page 80h.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial: Option<InquiryText<32>>,
-    /// T10 VENDOR IDENTIFICATION.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vendor: Option<InquiryText<8>>,
-    /// PRODUCT IDENTIFICATION.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub product: Option<InquiryText<16>>,
-    /// PRODUCT REVISION LEVEL.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision: Option<InquiryText<4>>,
-}
-
 impl LunSpec {
     /// The block sizes that are served.
     pub const BLOCK_SIZES: [u32; 2] = [512, 4096];
 
     /// A LUN on this disk, everything else by default.
     pub fn new(backend: BackendSpec) -> Self {
-        LunSpec { backend, block_size: None, read_only: false, identity: IdentitySpec::default() }
+        LunSpec { backend, block_size: None, read_only: false, soft_threshold: None, identity: IdentitySpec::default() }
     }
 }
 
@@ -151,7 +130,17 @@ struct Words {
     #[serde(default, skip_serializing_if = "is_default")]
     read_only: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    soft_threshold: Option<Percent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<IdentityProfile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    naa: Option<NaaName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eui64: Option<Eui64Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     scsi_id: Option<InquiryText<16>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scsi_id_hex: Option<HexId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial: Option<InquiryText<32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,13 +161,10 @@ impl TryFrom<Words> for LunSpec {
         {
             return Err(unfit("create", "makes an empty file, and the LUN is read only"));
         }
-        let Words { block_size, read_only, scsi_id, serial, vendor, product, revision, .. } = words;
-        Ok(LunSpec {
-            backend,
-            block_size,
-            read_only,
-            identity: IdentitySpec { scsi_id, serial, vendor, product, revision },
-        })
+        let Words { block_size, read_only, soft_threshold, profile, naa, eui64, scsi_id, scsi_id_hex, .. } = words;
+        let Words { serial, vendor, product, revision, .. } = words;
+        let identity = IdentitySpec { profile, naa, eui64, scsi_id, scsi_id_hex, serial, vendor, product, revision };
+        Ok(LunSpec { backend, block_size, read_only, soft_threshold, identity: identity.checked()? })
     }
 }
 
@@ -246,7 +232,8 @@ fn check_blocks(block_size: Option<u32>, size: Option<Size>) -> Result<(), Refus
 
 impl From<LunSpec> for Words {
     fn from(spec: LunSpec) -> Words {
-        let IdentitySpec { scsi_id, serial, vendor, product, revision } = spec.identity;
+        let IdentitySpec { profile, naa, eui64, scsi_id, scsi_id_hex, serial, vendor, product, revision } =
+            spec.identity;
         let create = matches!(spec.backend, BackendSpec::File { create: true, .. });
         Words {
             backend: spec.backend.word(),
@@ -255,7 +242,12 @@ impl From<LunSpec> for Words {
             create,
             block_size: spec.block_size,
             read_only: spec.read_only,
+            soft_threshold: spec.soft_threshold,
+            profile,
+            naa,
+            eui64,
             scsi_id,
+            scsi_id_hex,
             serial,
             vendor,
             product,
@@ -280,6 +272,8 @@ mod tests {
             r#"{"backend":"file","path":"/x.img","size":1073741824,"create":true}"#,
             r#"{"backend":"memory","size":67108864,"block_size":4096}"#,
             r#"{"backend":"null","size":1099511627776,"read_only":true}"#,
+            r#"{"backend":"block","path":"/d","soft_threshold":"80%","naa":"3000000000000001","eui64":"0000000000000001"}"#,
+            r#"{"backend":"block","path":"/d","profile":"iet-1.4.20","scsi_id_hex":"00ff","serial":"B"}"#,
             r#"{"backend":"block","path":"/d","scsi_id":"A","serial":"B","vendor":"C","product":"D","revision":"E"}"#,
         ] {
             assert_eq!(serde_json::to_string(&read(text).expect(text)).unwrap(), text);

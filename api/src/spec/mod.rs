@@ -1,17 +1,23 @@
 //! What is wanted: targets, their LUNs and accounts, and the engine that serves them.
 
+mod access_state;
 mod chap;
 mod engine;
 mod global;
+mod identity;
 mod lun;
 mod negotiate;
+mod portal;
 mod target;
 
+pub use access_state::AccessState;
 pub use chap::ChapSpec;
 pub use engine::{EngineSpec, IoChoice};
 pub use global::{Config, GlobalSpec, Schema};
-pub use lun::{BackendSpec, IdentitySpec, LunSpec};
+pub use identity::{IdentityProfile, IdentitySpec};
+pub use lun::{BackendSpec, LunSpec};
 pub use negotiate::{Digest, NegotiateSpec};
+pub use portal::PortalSpec;
 pub use target::TargetSpec;
 
 /// Serde leaves out what has its default value, so that what is written is what was said.

@@ -1,12 +1,12 @@
 //! What a target is: who may enter, how they prove it, and the LUNs they find.
 
-use super::{ChapSpec, LunSpec, NegotiateSpec, check_text, is_default};
-use crate::{AllowRule, LunNumber};
+use super::{AccessState, ChapSpec, LunSpec, NegotiateSpec, check_text, is_default};
+use crate::{AllowRule, LunNumber, PortalGroup};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
 
 /// One target. Its name is the key under which it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TargetSpec {
     /// TargetAlias (RFC 7143 13.6): a name for people.
@@ -24,6 +24,14 @@ pub struct TargetSpec {
     /// What is negotiated otherwise than by default.
     #[serde(skip_serializing_if = "is_default")]
     pub negotiate: NegotiateSpec,
+    /// How well its units are reached through each portal group at the start; one that is not here is active and
+    /// optimized.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alua: BTreeMap<PortalGroup, AccessState>,
+    /// Sessions are told of changes by an iSCSI asynchronous event as well, where they would only learn of them with
+    /// their next command.
+    #[serde(skip_serializing_if = "is_true")]
+    pub async_events: bool,
     /// The logical units, by number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub luns: BTreeMap<LunNumber, LunSpec>,
@@ -36,6 +44,26 @@ impl TargetSpec {
     pub const RULES_MAX: usize = 1024;
     /// The most accounts of one target.
     pub const ACCOUNTS_MAX: usize = 256;
+}
+
+impl Default for TargetSpec {
+    fn default() -> Self {
+        TargetSpec {
+            alias: None,
+            allow: Vec::new(),
+            chap: Vec::new(),
+            mutual_chap: None,
+            negotiate: NegotiateSpec::default(),
+            alua: BTreeMap::new(),
+            async_events: true,
+            luns: BTreeMap::new(),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn alias<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -66,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_target_is_written_as_it_was_read() {
-        let text = r#"{"alias":"A","allow":["any"],"chap":[{"user":"u","secret_file":"/s"}],"negotiate":{"immediate_data":false},"luns":{"0":{"backend":"memory","size":512}}}"#;
+        let text = r#"{"alias":"A","allow":["any"],"chap":[{"user":"u","secret_file":"/s"}],"negotiate":{"immediate_data":false},"alua":{"2":"standby"},"async_events":false,"luns":{"0":{"backend":"memory","size":512}}}"#;
         let spec: TargetSpec = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&spec).unwrap(), text);
     }

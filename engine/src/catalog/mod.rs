@@ -6,7 +6,7 @@
 mod lun;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use ferrite_iscsi::{Auth, Offer, Terms};
 
 pub use lun::Lun;
 pub(crate) use lun::open;
+pub(crate) use target::auth;
 pub use target::{Access, Target};
-pub(crate) use target::{PORTAL_GROUP, auth};
 
 /// Everything that is served, as of one generation.
 #[derive(Debug, Clone)]
@@ -77,12 +77,22 @@ impl Catalog {
         next
     }
 
-    /// The same with one portal more.
+    /// The same with one portal more; the first of its group is another port of every target.
     #[must_use]
     pub fn with_portal(&self, portal: Portal) -> Self {
         let mut next = self.next();
         next.portals.push(portal);
+        let groups = next.groups();
+        if groups != self.groups() {
+            next.targets.values_mut().for_each(|target| *target = Arc::new(target.reached_through(&groups)));
+        }
         next
+    }
+
+    /// The portal groups, ascending.
+    pub fn groups(&self) -> Vec<u16> {
+        let groups: BTreeSet<u16> = self.portals.iter().map(|portal| portal.group).collect();
+        groups.into_iter().collect()
     }
 
     /// The same with other rules for discovery sessions.
@@ -147,6 +157,15 @@ mod tests {
     fn an_ipv6_peer_is_not_shown_an_ipv4_wildcard() {
         let seen = portals(&["0.0.0.0:3260", "[::]:3260"]).portals_seen_at("[2001:db8::1]:3260".parse().unwrap());
         assert_eq!(seen, [("[2001:db8::1]:3260".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn each_portal_is_shown_with_the_tag_of_its_group() {
+        let catalog = portals(&["192.0.2.1:3260"]);
+        let catalog = catalog.with_portal(Portal { address: "192.0.2.2:3260".parse().unwrap(), group: 9 });
+        let seen = catalog.portals_seen_at("192.0.2.1:3260".parse().unwrap());
+        assert_eq!(seen, [("192.0.2.1:3260".to_owned(), 1), ("192.0.2.2:3260".to_owned(), 9)]);
+        assert_eq!(catalog.groups(), [1, 9]);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ferrite_api::{Admission, AllowRule, ChapSpec, Digest, Iqn, NegotiateSpec, Refusal, TargetSpec};
+use ferrite_api::{
+    AccessState, Admission, AllowRule, ChapSpec, Digest, Iqn, NegotiateSpec, PortalGroup, Refusal, TargetSpec,
+};
 use ferrite_iscsi::{Account, Auth, DigestOffer, Offer, Secret, Terms};
-use ferrite_scsi::{Device, Port};
+use ferrite_scsi::{Device, Port, PortGroup};
 
 use super::Lun;
 
@@ -27,8 +29,13 @@ pub struct Target {
     pub offer: Offer,
     /// By number.
     pub luns: BTreeMap<u16, Arc<Lun>>,
-    /// What its units show of it; the inventory is that of `luns`.
-    pub port: Port,
+    /// Sessions are told of a changed inventory by an asynchronous event.
+    pub async_events: bool,
+    /// How its units are reached through each portal group, where an operator has said so.
+    pub alua: BTreeMap<PortalGroup, AccessState>,
+    /// What its units show of it, by portal group, ascending; the inventory is that of `luns`.
+    ports: Vec<Port>,
+    device: Arc<Device>,
 }
 
 /// Who may enter a target.
@@ -53,13 +60,12 @@ impl Access {
 }
 
 impl Target {
-    /// A target without units. Secrets are read from their files here.
+    /// A target without units that is reached through `groups`. Secrets are read from their files here.
     ///
     /// # Errors
     /// A secret cannot be read, or a value is out of its range.
-    pub fn new(id: u64, name: Iqn, spec: &TargetSpec, device: Arc<Device>) -> Result<Self, Refusal> {
-        let port = Port::single(name.as_str(), device);
-        Ok(Self {
+    pub fn new(id: u64, name: Iqn, spec: &TargetSpec, groups: &[u16], device: Arc<Device>) -> Result<Self, Refusal> {
+        let target = Self {
             id,
             name,
             alias: spec.alias.clone(),
@@ -67,14 +73,64 @@ impl Target {
             auth: auth(&spec.chap, spec.mutual_chap.as_ref())?,
             offer: offer(&spec.negotiate),
             luns: BTreeMap::new(),
-            port,
-        })
+            async_events: spec.async_events,
+            alua: spec.alua.clone(),
+            ports: Vec::new(),
+            device,
+        };
+        Ok(target.reached_through(groups))
+    }
+
+    /// The SCSI target port that the portals of `group` are.
+    ///
+    /// # Panics
+    /// When there are none: nobody can have come by them.
+    pub fn port(&self, group: u16) -> &Port {
+        let port = self.ports.iter().find(|port| port.group == group);
+        port.expect("a portal is in the catalog before anybody is let in by it")
+    }
+
+    /// The same, reached through these portal groups, ascending. The portals of one group are one SCSI target port
+    /// (RFC 7143 §4.4.3), which is a target port group of its own: its state can be set apart from all others.
+    #[must_use]
+    pub fn reached_through(&self, groups: &[u16]) -> Self {
+        let all: Vec<PortGroup> = groups.iter().map(|&number| PortGroup { number, ports: vec![number] }).collect();
+        let port = |&group: &u16| Port {
+            target: self.name.as_str().to_owned(),
+            relative_port: group,
+            group,
+            units: Vec::new(),
+            groups: all.clone(),
+            device: self.device.clone(),
+        };
+        Self { ports: groups.iter().map(port).collect(), ..self.clone() }.renumbered()
+    }
+
+    /// The same, its units reached through `group` in this state. A state is told to the units by
+    /// [`Target::set_access`].
+    #[must_use]
+    pub fn with_access(&self, group: PortalGroup, state: AccessState) -> Self {
+        let mut next = self.clone();
+        next.alua.insert(group, state);
+        next
+    }
+
+    /// Makes the state of `group` true for every unit; their initiators hear of it where it changes.
+    pub fn set_access(&self, group: PortalGroup, state: AccessState) {
+        for lun in self.luns.values() {
+            lun.unit.book().set_access(group.number(), scsi_state(state), None);
+        }
     }
 
     /// The same with one unit put in or replaced.
     #[must_use]
     pub fn with(&self, lun: Lun) -> Self {
         let mut next = self.clone();
+        for (group, state) in &self.alua {
+            if !self.luns.contains_key(&lun.number) {
+                lun.unit.book().set_access(group.number(), scsi_state(*state), None);
+            }
+        }
         next.luns.insert(lun.number, Arc::new(lun));
         next.renumbered()
     }
@@ -88,7 +144,9 @@ impl Target {
     }
 
     fn renumbered(mut self) -> Self {
-        self.port.units = self.luns.iter().map(|(number, lun)| (*number, lun.unit.clone())).collect();
+        for port in &mut self.ports {
+            port.units = self.luns.iter().map(|(number, lun)| (*number, lun.unit.clone())).collect();
+        }
         self
     }
 
@@ -139,8 +197,16 @@ fn offer(spec: &NegotiateSpec) -> Offer {
     }
 }
 
-/// The portal group of every portal.
-pub(crate) const PORTAL_GROUP: u16 = 1;
+fn scsi_state(state: AccessState) -> ferrite_scsi::AccessState {
+    match state {
+        AccessState::ActiveOptimized => ferrite_scsi::AccessState::ActiveOptimized,
+        AccessState::ActiveNonOptimized => ferrite_scsi::AccessState::ActiveNonOptimized,
+        AccessState::Standby => ferrite_scsi::AccessState::Standby,
+        AccessState::Unavailable => ferrite_scsi::AccessState::Unavailable,
+        AccessState::Offline => ferrite_scsi::AccessState::Offline,
+        AccessState::Transitioning => ferrite_scsi::AccessState::Transitioning,
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +223,29 @@ mod tests {
             let spec = NegotiateSpec { header_digest: list.clone(), ..NegotiateSpec::default() };
             assert_eq!(offer(&spec).header_digest, expected, "{list:?}");
         }
+    }
+
+    #[test]
+    fn each_portal_group_is_a_port_and_a_target_port_group_of_its_own() {
+        let name = Iqn::parse("iqn.2026-11.com.example:t").unwrap();
+        let device = Arc::new(Device::new(|| 0, |bytes| bytes.fill(1)));
+        let target = Target::new(1, name, &TargetSpec::default(), &[1], device).unwrap();
+        assert_eq!(target.port(1).groups.len(), 1);
+        let target = target.reached_through(&[1, 7]);
+        for group in [1, 7] {
+            let port = target.port(group);
+            assert_eq!((port.relative_port, port.group), (group, group));
+            let all: Vec<_> = port.groups.iter().map(|group| (group.number, group.ports.clone())).collect();
+            assert_eq!(all, [(1, vec![1]), (7, vec![7])]);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "before anybody is let in")]
+    fn a_session_through_a_group_without_portals_is_our_own_mistake() {
+        let name = Iqn::parse("iqn.2026-11.com.example:t").unwrap();
+        let device = Arc::new(Device::new(|| 0, |bytes| bytes.fill(1)));
+        let _ = Target::new(1, name, &TargetSpec::default(), &[1], device).unwrap().port(2);
     }
 
     #[test]

@@ -39,7 +39,8 @@ struct Shared {
     connections_max: usize,
 }
 
-struct Listener {
+/// A bound portal; connections to it wait until [`Acceptor::serve`].
+pub(crate) struct Listener {
     socket: TcpListener,
     portal_group: u16,
 }
@@ -58,8 +59,8 @@ impl Acceptor {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Binds and listens; returns the address with its real port.
-    pub(crate) fn listen(&self, address: SocketAddr, portal_group: u16) -> io::Result<SocketAddr> {
+    /// Binds and listens; returns the portal and the address with its real port.
+    pub(crate) fn bind(address: SocketAddr, portal_group: u16) -> io::Result<(Listener, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted target takes its port back at once, while old connections still linger in TIME_WAIT.
         socket.set_reuse_address(true)?;
@@ -68,9 +69,13 @@ impl Acceptor {
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
         let bound = socket.local_addr()?;
-        self.shared.lock().push(Arc::new(Listener { socket, portal_group }));
+        Ok((Listener { socket, portal_group }, bound))
+    }
+
+    /// Lets initiators in by a bound portal.
+    pub(crate) fn serve(&self, listener: Listener) {
+        self.shared.lock().push(Arc::new(listener));
         let _ = self.shared.wake.write(1);
-        Ok(bound)
     }
 
     /// Stops listening, on all portals.

@@ -3,13 +3,14 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec};
+use ferrite_api::{AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, PortalGroup, Refusal, TargetSpec};
 use ferrite_backends::{Backend, Pool, PoolUsage};
 
 use super::acceptor::{Acceptor, Lane};
@@ -39,6 +40,9 @@ pub struct EngineOptions {
     pub connections_max: usize,
     /// Bounds of each connection.
     pub limits: Limits,
+    /// Where the state of LUNs is kept that has to survive a restart; without it nothing is kept, and no
+    /// initiator is told otherwise.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -50,6 +54,7 @@ impl Default for EngineOptions {
             sessions_max: 4096,
             connections_max: 8192,
             limits: Limits::default(),
+            state_dir: None,
         }
     }
 }
@@ -119,12 +124,29 @@ impl Engine {
         self.0.disks
     }
 
-    /// Listens on `address`; returns it with its real port.
+    /// Listens on `address`, a portal of the first group; returns it with its real port.
     ///
     /// # Errors
     /// The address cannot be bound.
     pub fn listen(&self, address: SocketAddr) -> Result<SocketAddr, Refusal> {
-        self.0.registry.listen(&self.0.acceptor, address)
+        self.listen_in(PortalGroup::FIRST, address)
+    }
+
+    /// The same with a portal of any group: one target port to SCSI, one path to multipath software.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn listen_in(&self, group: PortalGroup, address: SocketAddr) -> Result<SocketAddr, Refusal> {
+        self.0.registry.listen(&self.0.acceptor, address, group)
+    }
+
+    /// Says how the LUNs of a target are reached through a portal group from now on (ALUA). Sessions hear it by
+    /// ASYMMETRIC ACCESS STATE CHANGED; commands that were planned before are finished.
+    ///
+    /// # Errors
+    /// There is no such target, or no portal is in this group.
+    pub fn set_access_state(&self, target: &Iqn, group: PortalGroup, state: AccessState) -> Result<(), Refusal> {
+        self.0.registry.set_access_state(target, group, state)
     }
 
     /// Sets what discovery sessions must prove; nothing, if there are no accounts.

@@ -5,12 +5,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use ferrite_api::{ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Refusal, TargetSpec, codes};
+use ferrite_api::{
+    AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, PortalGroup, Refusal, TargetSpec, codes,
+};
 use ferrite_backends::Backend;
 use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
-use crate::catalog::{Catalog, Lun, PORTAL_GROUP, Portal, Target, auth, open};
+use crate::catalog::{Catalog, Lun, Portal, Target, auth, open};
 use crate::shard::letters::{Hold, Letter};
 
 /// See the module.
@@ -51,14 +53,21 @@ impl Registry {
         taken.wait(timeout)
     }
 
-    pub(crate) fn listen(&self, acceptor: &Acceptor, address: SocketAddr) -> Result<SocketAddr, Refusal> {
+    pub(crate) fn listen(
+        &self,
+        acceptor: &Acceptor,
+        address: SocketAddr,
+        group: PortalGroup,
+    ) -> Result<SocketAddr, Refusal> {
         let state = self.open_state()?;
-        let bound = acceptor.listen(address, PORTAL_GROUP).map_err(|error| {
+        let (listener, bound) = Acceptor::bind(address, group.number()).map_err(|error| {
             Refusal::new(codes::CANNOT_LISTEN, format!("cannot listen on {address}: {error}"))
                 .hint("see who has the port with: ss -ltnp")
         })?;
-        let next = state.catalog.with_portal(Portal { address: bound, group: PORTAL_GROUP });
+        let next = state.catalog.with_portal(Portal { address: bound, group: group.number() });
+        // Every shard knows the portal before anybody comes in by it.
         self.publish(state, next)?;
+        acceptor.serve(listener);
         Ok(bound)
     }
 
@@ -79,12 +88,27 @@ impl Registry {
         }
         let mut state = self.open_state()?;
         state.free_name(name)?;
-        let mut target = Target::new(state.next_id(), name.clone(), spec, self.device.clone())?;
+        let groups = state.catalog.groups();
+        let mut target = Target::new(state.next_id(), name.clone(), spec, &groups, self.device.clone())?;
         for (number, disk, lun) in disks {
             target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only)?);
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
+        self.publish(state, next)
+    }
+
+    /// The state is the truth for every LUN of the target, those that come after it too, when this returns.
+    pub(crate) fn set_access_state(&self, name: &Iqn, group: PortalGroup, access: AccessState) -> Result<(), Refusal> {
+        let state = self.open_state()?;
+        let target = state.target(name)?;
+        if !state.catalog.groups().contains(&group.number()) {
+            let refusal = Refusal::new(codes::NO_SUCH_GROUP, format!("no portal is in group {group}"));
+            return Err(refusal.hint("listen in that group first"));
+        }
+        let next = state.catalog.with(target.with_access(group, access));
+        target.set_access(group, access);
+        drop(target);
         self.publish(state, next)
     }
 

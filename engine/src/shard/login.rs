@@ -83,6 +83,7 @@ impl<I: Io> Shard<I> {
             initiator: candidate.initiator.clone(),
             isid: candidate.isid.0,
             target: target.id,
+            portal_group: entry.portal_group,
         });
         let waiter = Waiter { shard: self.number, link: entry.serial };
         match self.roster.claim(name, waiter) {

@@ -353,6 +353,7 @@ impl<I: Io> Shard<I> {
             removed.lun.unit.book().forget(self.members[session].serial);
         }
         if changes.inventory_changed
+            && self.members[session].target.as_ref().is_some_and(|target| target.async_events)
             && let Some((connection, member)) = self.carried(session)
         {
             let sense = Attention::LunsChanged.sense().to_bytes(false);

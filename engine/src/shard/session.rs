@@ -133,7 +133,8 @@ impl Member {
     }
 
     fn unit_and_port(&mut self, number: u16) -> (&LogicalUnit, &mut Nexus, &Port) {
-        let port = &self.target.as_ref().expect("discovery sessions have no commands").port;
+        let target = self.target.as_ref().expect("discovery sessions have no commands");
+        let port = target.port(self.nexus.portal_group);
         match position(&self.units, number) {
             Some(at) => {
                 let link = &mut self.units[at];

@@ -6,5 +6,6 @@ mod discard;
 mod hostile;
 mod late;
 mod managing;
+mod ports;
 mod serving;
 mod storm;

@@ -63,7 +63,7 @@ fn start(demo: &Demo) -> Result<Served, Error> {
     let name = Iqn::parse(NAME)?;
     server.add_target(&name, &TargetSpec { allow: vec!["any".parse()?], ..TargetSpec::default() })?;
     server.add_lun(&name, LunNumber::new(0)?, lun)?;
-    server.listen(&[PortalAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, demo.port)))])?;
+    server.listen(&[PortalAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, demo.port))).into()])?;
     let portal = server.portals()[0];
     Ok(Served { server, portal, disk, bytes: geometry.bytes })
 }
