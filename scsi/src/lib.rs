@@ -48,7 +48,7 @@ mod sense;
 mod unit;
 
 pub use attention::Attention;
-pub use book::{AccessState, Amendment, Book, Lasting, Operation, Persistent, Settings};
+pub use book::{AccessState, Amendment, Book, Lasting, Operation, Persistent, Progress, Settings};
 pub use command::{Attribute, Command};
 pub use device::Device;
 pub use dispatch::goes_alone;

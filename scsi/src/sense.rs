@@ -137,6 +137,11 @@ impl Sense {
         Sense::INVALID_FIELD_IN_LIST.pointing(FieldPointer { in_cdb: false, byte, bit: Some(bit) })
     }
 
+    /// Key, code and qualifier, without what comes with them.
+    pub const fn code(self) -> (SenseKey, u8, u8) {
+        (self.key, self.asc, self.ascq)
+    }
+
     /// The same, pointing at a field.
     pub const fn pointing(self, field: FieldPointer) -> Sense {
         Sense { specific: Some(Specific::Field(field)), ..self }

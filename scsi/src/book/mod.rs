@@ -14,14 +14,17 @@ pub(crate) use copies::{Copies, CopyRecord, NoCopy};
 pub use lasting::{Amendment, Lasting};
 pub use persistent::Persistent;
 pub use settings::Settings;
-pub use underway::Operation;
+use underway::Underway;
+pub use underway::{Operation, Progress};
 pub(crate) use verdict::{ShutOut, Verdict};
 
 use crate::attention::Attention;
 use crate::gauges::Gauges;
 use crate::nexus::NexusId;
 use crate::plan::Plan;
+use crate::sense::Sense;
 use bulletin::Bulletin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -50,6 +53,7 @@ struct State {
     kept: Lasting,
     /// By target port group; one that is not here is active and optimized.
     access: Vec<(u16, AccessState)>,
+    underway: Underway,
     bulletin: Bulletin,
 }
 
@@ -120,6 +124,32 @@ impl Book {
             state.access.push((group, access));
             state.bulletin.post(next, by, Attention::AccessStateChanged);
         });
+    }
+
+    /// `operation` begins, and until [`Book::end`] no command reaches the medium. Whoever carries it out says in the
+    /// [`Progress`] how far it is. `None`, and nothing changes, while another operation runs: then
+    /// [`Book::underway`] is the answer.
+    pub fn begin(&self, operation: Operation) -> Option<Arc<Progress>> {
+        let mut begun = None;
+        self.change(|state, _| begun = state.underway.begin(operation));
+        begun
+    }
+
+    /// `operation`, which had begun, is over; where it is not `ok`, the unit stays unusable until another one succeeds.
+    pub fn end(&self, operation: Operation, ok: bool) {
+        self.change(|state, _| state.underway.end(operation, ok));
+    }
+
+    /// What a command that needs the medium is told because of an operation that runs or has failed, with how far it is.
+    pub fn underway(&self) -> Option<Sense> {
+        self.state().underway.told()
+    }
+
+    /// EXIT FAILURE MODE of SANITIZE; `false` where the one that failed did not allow it.
+    pub(crate) fn exit_failure(&self) -> bool {
+        let mut exited = false;
+        self.change(|state, _| exited = state.underway.exit_failure());
+        exited
     }
 
     /// The session that holds the unit by RESERVE.
@@ -222,7 +252,7 @@ impl State {
             write_protected: settings.write_protect,
             write_through: settings.write_through,
             descriptor_sense: settings.descriptor_sense,
-            hindrance: self.access_of(nexus.portal_group).hindrance(),
+            hindrance: self.access_of(nexus.portal_group).hindrance().or_else(|| self.underway.hindrance()),
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) passes_not_ready: bool,
     /// Carried out in the access state standby, but not where else the unit is not ready (SPC-4, standby state).
     pub(crate) passes_standby: bool,
+    /// Failures that it is let past, because its success ends them.
+    pub(crate) mends: &'static [Sense],
     /// Reservations or what lasts change by it: nothing of its kind may be under way at the same unit.
     pub(crate) alone: bool,
     /// Changes the medium: refused when the unit is read-only.
@@ -102,6 +104,7 @@ impl Row {
             persistent: WhenPersistent::Conflicts,
             passes_not_ready: false,
             passes_standby: false,
+            mends: &[],
             alone: false,
             writes: false,
             offered: Offered::Always,
@@ -151,6 +154,10 @@ impl Row {
 
     pub(crate) const fn passes_standby(self) -> Row {
         Row { passes_standby: true, ..self }
+    }
+
+    pub(crate) const fn mends(self, mends: &'static [Sense]) -> Row {
+        Row { mends, ..self }
     }
 
     pub(crate) const fn alone(self) -> Row {

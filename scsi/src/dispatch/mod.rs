@@ -153,8 +153,14 @@ impl LogicalUnit {
         }
         let hindrance = nexus.verdict().hindrance?;
         let standby = Some(hindrance) == AccessState::Standby.hindrance();
-        let passes = row.is_none_or(|row| row.passes_not_ready || row.passes_standby && standby);
-        (!passes).then(|| hindrance.into())
+        let passes =
+            |row: &Row| row.passes_not_ready || row.passes_standby && standby || row.mends.contains(&hindrance);
+        if row.is_none_or(passes) {
+            return None;
+        }
+        // The verdict does not know how far an operation has come, and need not while nobody is refused.
+        let now = self.book().underway().filter(|now| now.code() == hindrance.code());
+        Some(now.unwrap_or(hindrance).into())
     }
 
     fn dispatch(&self, nexus: &mut Nexus, port: &Port, command: &Command<'_>, row: &Row, handler: Handler) -> Plan {

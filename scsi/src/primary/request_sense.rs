@@ -4,10 +4,12 @@ use crate::command::Asked;
 use crate::plan::Plan;
 use crate::sense::Sense;
 
-/// The oldest attention, which is told by this; or that there is nothing to tell.
+/// The oldest attention, which is told by this; or how far an operation is that keeps the unit from being ready; or that
+/// there is nothing to tell.
 pub(crate) fn of_disk(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let attention = asked.nexus.queue().pop();
-    Ok(report(asked, attention.map_or(Sense::NONE, |attention| attention.sense())))
+    let sense = attention.map(|attention| attention.sense()).or_else(|| asked.unit.book().underway());
+    Ok(report(asked, sense.unwrap_or(Sense::NONE)))
 }
 
 /// That there is no such unit; the command itself succeeds.
@@ -23,6 +25,7 @@ fn report(asked: &Asked<'_>, sense: Sense) -> Plan {
 #[cfg(test)]
 mod tests {
     use crate::attention::Attention;
+    use crate::book::Operation;
     use crate::sense::Sense;
     use crate::tests::{Bench, good, refused};
 
@@ -36,6 +39,17 @@ mod tests {
         assert_eq!(bench.ask(&[3, 0, 0, 0, 252, 0]), good(&told));
         assert_eq!(bench.ask(&[3, 0, 0, 0, 252, 0]), good(&NOTHING));
         assert_eq!(bench.ask(&[0, 0, 0, 0, 0, 0]), good(&[]));
+    }
+
+    #[test]
+    fn what_runs_tells_how_far_it_is_after_what_is_due() {
+        let mut bench = Bench::disk();
+        bench.nexus.post(Attention::CapacityChanged);
+        let progress = bench.unit.book().begin(Operation::Format).unwrap();
+        progress.set(1, 2);
+        assert_eq!(bench.data(&[3, 0, 0, 0, 252, 0])[12..14], [0x2A, 0x09]);
+        let told = [0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x04, 0x04, 0, 0x80, 0x80, 0];
+        assert_eq!(bench.ask(&[3, 0, 0, 0, 252, 0]), good(&told));
     }
 
     #[test]
