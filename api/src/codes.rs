@@ -63,6 +63,7 @@ codes! {
     DISK_TWICE = "F-0211", EXIT_CONFIG, "Two LUNs write to one disk, and neither knows of the other's reservations.";
     DISK_UNAVAILABLE = "F-0301", EXIT_FAILED, "The disk of a LUN cannot be opened or looked at.";
     DISK_UNFIT = "F-0302", EXIT_FAILED, "The disk of a LUN is there, and cannot be served as asked.";
+    STATE_UNUSABLE = "F-0303", EXIT_FAILED, "What was kept of a LUN's state, its reservations and saved settings, cannot be used.";
     NO_SUCH_TARGET = "F-0401", EXIT_NOT_FOUND, "There is no target of this name.";
     NO_SUCH_LUN = "F-0402", EXIT_NOT_FOUND, "The target has no LUN of this number.";
     TARGET_EXISTS = "F-0403", EXIT_CONFLICT, "There is a target of this name already.";

@@ -7,6 +7,7 @@ use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geomet
 use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
 use crate::lane::Lane;
+use crate::state::{Keeper, StateDir};
 
 /// A logical unit of a target. Immutable: a resize makes another with the same `id`, disk and book.
 pub struct Lun {
@@ -22,13 +23,16 @@ pub struct Lun {
     pub disk: Arc<dyn Backend>,
     /// What must not happen to it at the same time.
     pub(crate) lane: Arc<Lane>,
+    /// Where what lasts of its state is kept, if anywhere.
+    pub keeper: Option<Keeper>,
 }
 
 impl Lun {
-    /// Puts `disk` behind LUN `number` of `target`.
+    /// Puts `disk` behind LUN `number` of `target`. What lasts of its state is read from `state`, and kept there.
     ///
     /// # Errors
-    /// The disk has a shape that cannot be shown as one, or the identity has texts that do not fit.
+    /// The disk has a shape that cannot be shown as one, the identity has texts that do not fit, or what was kept of
+    /// its state cannot be used.
     pub fn new(
         id: u64,
         target: &Iqn,
@@ -36,6 +40,7 @@ impl Lun {
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
         read_only: bool,
+        state: Option<&Arc<StateDir>>,
     ) -> Result<Self, Refusal> {
         let geometry = disk.geometry();
         let about = format!("lun {number} of {target}");
@@ -45,8 +50,13 @@ impl Lun {
         let given = given.or_else(|| identity.serial.as_ref().map(|text| format!("serial:{}", text.as_str())));
         let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
         let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
-        let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(Book::new())));
-        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new() })
+        let keeper = state.map(|state| state.keeper(target.as_str(), &unique));
+        let book = match &keeper {
+            Some(keeper) => Book::keeping(keeper.load().map_err(|refusal| refusal.about(&about))?),
+            None => Book::new(),
+        };
+        let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(book)));
+        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new(), keeper })
     }
 
     /// The same disk, looked at again. `None` when nothing has changed.
@@ -74,7 +84,8 @@ impl Lun {
         }
         let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
         let unit = Arc::new(unit);
-        Ok(Some(Self { unit, disk: self.disk.clone(), lane: self.lane.clone(), ..*self }))
+        let (lane, keeper) = (self.lane.clone(), self.keeper.clone());
+        Ok(Some(Self { unit, disk: self.disk.clone(), lane, keeper, ..*self }))
     }
 }
 

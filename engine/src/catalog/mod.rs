@@ -56,6 +56,12 @@ impl Catalog {
         self.targets.values().flat_map(|target| target.luns.values())
     }
 
+    /// [`Lun::id`] of each LUN that `next` has no more.
+    pub fn luns_gone_from(&self, next: &Self) -> Vec<u64> {
+        let stays: BTreeSet<u64> = next.luns().map(|lun| lun.id).collect();
+        self.luns().map(|lun| lun.id).filter(|id| !stays.contains(id)).collect()
+    }
+
     /// Whether the disk behind `lun` is still served.
     pub fn has_disk_of(&self, lun: &Lun) -> bool {
         self.luns().any(|other| Arc::ptr_eq(&other.disk, &lun.disk))

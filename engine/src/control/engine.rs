@@ -16,6 +16,7 @@ use ferrite_backends::{Backend, Pool, PoolUsage};
 use super::acceptor::{Acceptor, Lane};
 use super::registry::Registry;
 use crate::catalog::Catalog;
+use crate::errand::Errands;
 use crate::io::linux::{Disks, LinuxIo};
 use crate::io::threads::DiskThreads;
 use crate::io::uring::Uring;
@@ -24,6 +25,7 @@ use crate::roster::Roster;
 use crate::shard::SessionReport;
 use crate::shard::letters::Letter;
 use crate::shard::{Inboxes, Limits, Parts, Shard};
+use crate::state::StateDir;
 
 /// How an engine is made.
 #[derive(Debug, Clone)]
@@ -40,8 +42,8 @@ pub struct EngineOptions {
     pub connections_max: usize,
     /// Bounds of each connection.
     pub limits: Limits,
-    /// Where the state of LUNs is kept that has to survive a restart; without it nothing is kept, and no
-    /// initiator is told otherwise.
+    /// Where what lasts of the units' state is kept: reservations through power loss, saved mode pages. Nowhere:
+    /// initiators are told that neither can be had. Made where it is not there; nobody else may use it meanwhile.
     pub state_dir: Option<PathBuf>,
 }
 
@@ -67,6 +69,7 @@ struct Inner {
     lanes: Vec<Lane>,
     acceptor: Acceptor,
     registry: Registry,
+    errands: Arc<Errands>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Of each shard.
     pools: Vec<Pool>,
@@ -78,8 +81,11 @@ impl Engine {
     /// Starts the shards. Nothing is served and nobody is listened to yet.
     ///
     /// # Errors
-    /// Threads or descriptors are not to be had, or `io_uring` is asked for and refused.
+    /// Threads or descriptors are not to be had, `io_uring` is asked for and refused, or the state directory cannot be
+    /// used.
     pub fn start(options: &EngineOptions) -> io::Result<Self> {
+        let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
+        let errands = Arc::new(Errands::new());
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let count = if options.shards == 0 { processors } else { options.shards }.min(SHARDS_MAX);
         let wakes = (0..count).map(|_| Wake::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
@@ -99,6 +105,7 @@ impl Engine {
                 wake,
                 inboxes: inboxes.clone(),
                 roster: roster.clone(),
+                errands: errands.clone(),
                 options: options.clone(),
                 pool: pools[number].clone(),
                 dead: lanes[number].dead.clone(),
@@ -113,10 +120,10 @@ impl Engine {
             disks = readiness.recv().map_err(|_| io::Error::other("a shard ended before it began"))??;
         }
         let acceptor = Acceptor::start(lanes.clone(), options.connections_max)?;
-        let registry = Registry::new(lanes.clone());
+        let registry = Registry::new(lanes.clone(), state_dir, errands.clone());
         let threads = Mutex::new(started.all());
         let stopped = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, threads, pools, stopped, disks })))
+        Ok(Self(Arc::new(Inner { lanes, acceptor, registry, errands, threads, pools, stopped, disks })))
     }
 
     /// What serves the disks: `io_uring` or `threads`.
@@ -272,12 +279,16 @@ impl Inner {
         let until = Instant::now() + grace;
         let closed = Arc::new(AtomicUsize::new(0));
         let counter = &closed;
-        let drained = self.registry.everywhere(|hold| Letter::Drain { until, closed: counter.clone(), hold });
+        let drained = self.registry.everywhere(|hold| Letter::Drain { until, closed: counter.clone(), hold }, &[]);
         // What is left after the grace is closed by its shard; its jobs come home before the flush.
         drained.wait(grace + STOP_SLACK);
+        // What goes on without a session, before the flush: nothing is written behind it.
+        if !self.errands.close(STOP_SLACK) {
+            tracing::warn!("work without a session did not end in time");
+        }
         let failed = Arc::new(AtomicUsize::new(0));
         let counter = failed.clone();
-        let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold });
+        let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold }, &[]);
         let in_time = flushed.wait(FLUSH_DEADLINE);
         let flushes_failed = failed.load(Ordering::Acquire) + usize::from(!in_time);
         // Whoever looks for the disks next, another program or another node, finds them free.
@@ -345,6 +356,7 @@ struct Birth {
     wake: Arc<Wake>,
     inboxes: Inboxes<TcpStream>,
     roster: Arc<Roster>,
+    errands: Arc<Errands>,
     options: EngineOptions,
     pool: Pool,
     dead: Arc<AtomicBool>,
@@ -387,6 +399,7 @@ impl Birth {
             peers: self.inboxes.clone(),
             pool,
             roster: self.roster,
+            errands: self.errands,
             catalog: Arc::new(Catalog::empty()),
             limits: self.options.limits.clone(),
         });

@@ -1,7 +1,8 @@
 //! The one writer of the catalog: opens disks, makes the next catalog, posts it, awaits acknowledgements.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,12 +14,18 @@ use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
 use crate::catalog::{Catalog, Lun, Portal, Target, auth, open};
-use crate::shard::letters::{Hold, Letter};
+use crate::errand::Errands;
+use crate::hold::{Held, Hold};
+use crate::shard::letters::Letter;
+use crate::state::StateDir;
 
 /// See the module.
 pub(crate) struct Registry {
     lanes: Vec<Lane>,
     device: Arc<Device>,
+    /// What lasts of the units' state is kept there.
+    state_dir: Option<Arc<StateDir>>,
+    errands: Arc<Errands>,
     state: Mutex<State>,
 }
 
@@ -29,9 +36,10 @@ struct State {
 }
 
 impl Registry {
-    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+    pub(crate) fn new(lanes: Vec<Lane>, state_dir: Option<Arc<StateDir>>, errands: Arc<Errands>) -> Self {
         let state = State { catalog: Arc::new(Catalog::empty()), last_id: 0, stopped: false };
-        Self { lanes, device: Arc::new(Device::new(now_ms, unguessable)), state: Mutex::new(state) }
+        let device = Arc::new(Device::new(now_ms, unguessable));
+        Self { lanes, device, state_dir, errands, state: Mutex::new(state) }
     }
 
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
@@ -47,8 +55,9 @@ impl Registry {
     pub(crate) fn clear(&self, timeout: Duration) -> bool {
         let empty = Arc::new(Catalog::empty());
         let mut state = self.lock();
+        let gone = state.catalog.luns_gone_from(&empty);
         state.catalog = empty.clone();
-        let taken = self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold });
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold }, &gone);
         drop(state);
         taken.wait(timeout)
     }
@@ -91,10 +100,12 @@ impl Registry {
         let groups = state.catalog.groups();
         let mut target = Target::new(state.next_id(), name.clone(), spec, &groups, self.device.clone())?;
         for (number, disk, lun) in disks {
-            target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only)?);
+            let kept = self.state_dir.as_ref();
+            target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, kept)?);
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
+        check_keepers(&next)?;
         self.publish(state, next)
     }
 
@@ -145,9 +156,11 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let mut state = self.open_state()?;
         let entry = state.free_number(target, number)?;
-        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only)?;
+        let kept = self.state_dir.as_ref();
+        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only, kept)?;
         let next = state.catalog.with(entry.with(lun));
         check_identities(&next)?;
+        check_keepers(&next)?;
         self.publish(state, next)
     }
 
@@ -183,8 +196,9 @@ impl Registry {
     /// waited for: a disk that does not answer holds up whoever wants it gone, and nobody else.
     fn publish(&self, mut state: MutexGuard<'_, State>, next: Catalog) -> Result<(), Refusal> {
         let next = Arc::new(next);
+        let gone = state.catalog.luns_gone_from(&next);
         state.catalog = next.clone();
-        let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold });
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold }, &gone);
         drop(state);
         drop(next);
         if taken.wait(CHANGE_DEADLINE) {
@@ -194,14 +208,15 @@ impl Registry {
         Err(Refusal::new(codes::NOT_DRAINED, what).hint("look for a disk that does not answer: dmesg, iostat -x"))
     }
 
-    /// Posts a letter to every shard; the hold in it is what is waited for.
-    pub(crate) fn everywhere(&self, letter: impl Fn(Hold) -> Letter<TcpStream>) -> Held {
-        let (last, gone) = mpsc::channel();
-        let hold: Hold = Arc::new(Last(Mutex::new(last)));
+    /// Posts a letter to every shard, and gives up the errands for units that are gone; the hold in it is what is
+    /// waited for.
+    pub(crate) fn everywhere(&self, letter: impl Fn(Hold) -> Letter<TcpStream>, gone: &[u64]) -> Held {
+        let (hold, held) = Held::new();
         for lane in &self.lanes {
             lane.inbox.post(letter(hold.clone()));
         }
-        Held(gone)
+        self.errands.stop(gone, &hold);
+        held
     }
 
     fn open_state(&self) -> Result<MutexGuard<'_, State>, Refusal> {
@@ -272,16 +287,17 @@ fn check_identities(catalog: &Catalog) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Waits for the last holder.
-pub(crate) struct Held(Receiver<()>);
-
-struct Last(#[allow(dead_code, reason = "its drop is the message")] Mutex<Sender<()>>);
-
-impl Held {
-    /// False when somebody still holds after `timeout`.
-    pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        matches!(self.0.recv_timeout(timeout), Err(RecvTimeoutError::Disconnected))
+/// Two LUNs of one target on one disk would keep their reservations in one file, each without those of the other.
+fn check_keepers(catalog: &Catalog) -> Result<(), Refusal> {
+    let mut taken: HashMap<&Path, &Lun> = HashMap::new();
+    for lun in catalog.luns() {
+        let Some(keeper) = &lun.keeper else { continue };
+        if let Some(other) = taken.insert(keeper.path(), lun) {
+            let what = format!("lun {} and lun {} of one target are one disk", other.number, lun.number);
+            return Err(Refusal::new(codes::DISK_TWICE, what).hint("show the disk once, or as another `serial`"));
+        }
     }
+    Ok(())
 }
 
 /// A change that takes longer waits for a disk that does not answer.

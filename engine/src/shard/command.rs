@@ -116,7 +116,12 @@ impl<I: Io> Shard<I> {
     /// Submits the next job of a task, or answers it.
     pub(super) fn go_on(&mut self, key: TaskKey) {
         let task = self.tasks.live(key);
-        let Some(step) = task.work.step() else { return self.good(key, None) };
+        let Some(step) = task.work.step() else {
+            return match task.work.errand() {
+                Some((plan, order)) => self.send_away(key, plan, order),
+                None => self.good(key, None),
+            };
+        };
         let (session, number, unit) = (task.session, task.lun, task.unit);
         let Some(lun) = self.members[session].lun(number).filter(|lun| lun.id == unit) else {
             // The LUN was removed while the data was on its way, or between two jobs; there may even be another

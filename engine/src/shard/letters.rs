@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use ferrite_scsi::Attention;
+use ferrite_scsi::{Attention, Plan, Reply, Status};
 
 use super::report::SessionReport;
+use super::task::TaskKey;
 use crate::catalog::Catalog;
+pub(crate) use crate::hold::Hold;
 use crate::io::Inbox;
-
-/// Held by whatever a waiter waits for; when the last holder lets go, the waiter learns of it.
-pub(crate) type Hold = Arc<dyn std::any::Any + Send + Sync>;
 
 /// A letter to a shard whose connections arrive as `S`.
 pub(crate) enum Letter<S> {
@@ -25,9 +24,11 @@ pub(crate) enum Letter<S> {
     EndSession { session: u64, why: &'static str },
     /// The session that stood in the way of a login has ended.
     Proceed { link: u64 },
-    /// End the commands of all sessions but `by` on a logical unit; `tell` is the unit attention for
-    /// sessions that lost commands.
-    AbortUnit { unit: u64, by: u64, tell: Option<Attention>, hold: Hold },
+    /// End the commands of all sessions but `by` on a logical unit, or of those `of` it that are named; `tell` is the
+    /// unit attention for sessions that lost commands.
+    AbortUnit { unit: u64, by: u64, of: Option<Named>, tell: Option<Attention>, hold: Hold },
+    /// An errand of a task has been done, or all that the task waited for: this is what is left of its command.
+    Returned { task: TaskKey, plan: Plan },
     /// All that a task management function of this shard waited for has ended.
     Managed { pending: u64 },
     /// End every session of a target but `by` (TARGET COLD RESET).
@@ -42,6 +43,9 @@ pub(crate) enum Letter<S> {
     /// Close everything and end the thread.
     Stop,
 }
+
+/// I_T nexuses by the name of the initiator port and the portal group of the target port.
+pub(crate) type Named = Arc<[(Box<str>, u16)]>;
 
 /// An accepted connection.
 pub(crate) struct Arrival<S> {
@@ -68,6 +72,18 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Posts [`Letter::Returned`] with GOOD when dropped: wrapped in an `Arc`, it is a [`Hold`].
+pub(crate) struct GoodWhenDone<S: Send + 'static> {
+    pub(crate) inbox: Arc<Inbox<Letter<S>>>,
+    pub(crate) task: TaskKey,
+}
+
+impl<S: Send + 'static> Drop for GoodWhenDone<S> {
+    fn drop(&mut self) {
+        self.inbox.post(Letter::Returned { task: self.task, plan: Plan::Reply(Reply::from(Status::Good)) });
     }
 }
 

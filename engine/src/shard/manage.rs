@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferrite_iscsi::{LogoutReason, Manage, ManageFunction, ManageResponse, ManageTag, Notice, Referenced, TaskTag};
+use ferrite_iscsi::{
+    LogoutReason, Manage, ManageFunction, ManageResponse, ManageTag, Notice, Referenced, TaskReporting, TaskTag,
+};
 use ferrite_scsi::{Attention, Sense, lun};
 
-use super::letters::{Hold, Letter, ManagedWhenDone};
+use super::letters::{Hold, Letter, ManagedWhenDone, Named};
 use super::link::Phase;
 use super::report::SessionReport;
 use super::task::{Stage, Task, TaskKey};
@@ -88,7 +90,7 @@ impl<I: Io> Shard<I> {
                 if reset {
                     unit.unit.book().reset(None, Attention::DeviceReset);
                 }
-                self.everywhere(|| Letter::AbortUnit { unit: unit.id, by: serial, tell, hold: hold.clone() });
+                self.everywhere(|| Letter::AbortUnit { unit: unit.id, by: serial, of: None, tell, hold: hold.clone() });
             }
             ManageFunction::TargetWarmReset | ManageFunction::TargetColdReset => {
                 let cold = manage.function == ManageFunction::TargetColdReset;
@@ -99,8 +101,9 @@ impl<I: Io> Shard<I> {
                 let target = self.members[session].target.clone();
                 for unit in target.iter().flat_map(|target| target.luns.values()) {
                     unit.unit.book().reset(None, Attention::BusReset);
-                    let hold = hold.clone();
-                    self.everywhere(|| Letter::AbortUnit { unit: unit.id, by: serial, tell: None, hold: hold.clone() });
+                    let abort =
+                        || Letter::AbortUnit { unit: unit.id, by: serial, of: None, tell: None, hold: hold.clone() };
+                    self.everywhere(abort);
                 }
                 if let Some(target) = target.filter(|_| cold) {
                     self.everywhere(|| Letter::EndTarget { target: target.id, by: serial });
@@ -197,7 +200,7 @@ impl<I: Io> Shard<I> {
         self.note_instant(next);
     }
 
-    fn tags_on(&mut self, session: usize, on: impl Fn(u16) -> bool) -> Vec<TaskTag> {
+    pub(super) fn tags_on(&mut self, session: usize, on: impl Fn(u16) -> bool) -> Vec<TaskTag> {
         let keys: Vec<TaskKey> = self.members[session].tasks().collect();
         let tag_of = |key| {
             let task = self.tasks.live(key);
@@ -206,9 +209,9 @@ impl<I: Io> Shard<I> {
         keys.into_iter().filter_map(tag_of).collect()
     }
 
-    /// The protocol forgets a task at once; `hold` is kept while it still has a job on a disk, so that
-    /// "aborted" means that nothing of it will be written any more.
-    fn abort_task(&mut self, session: usize, tag: TaskTag, hold: &Hold) {
+    /// The protocol forgets a task at once; `hold` is kept while it still has a job on a disk, or an errand out, so
+    /// that "aborted" means that nothing of it will be written any more.
+    pub(super) fn abort_task(&mut self, session: usize, tag: TaskTag, hold: &Hold) {
         let Some(key) = self.members[session].task(tag) else { return };
         self.members[session].forget(tag);
         if let Some((connection, member)) = self.carried(session) {
@@ -217,10 +220,13 @@ impl<I: Io> Shard<I> {
         self.orphan(key, hold);
     }
 
-    /// Nobody will be answered: gone now, or when its job is home.
+    /// Nobody will be answered: gone now, or when its job or its errand is home.
     fn orphan(&mut self, key: TaskKey, hold: &Hold) {
         let task = self.tasks.live(key);
-        if task.stage == Stage::Disk {
+        if let Some(ticket) = &task.errand {
+            ticket.give_up();
+        }
+        if task.stage == Stage::Disk || task.errand.is_some() {
             task.aborted = true;
             task.holds.push(hold.clone());
         } else {
@@ -228,11 +234,14 @@ impl<I: Io> Shard<I> {
         }
     }
 
-    /// Ends the commands that other sessions of this shard have on a unit, and waits for what earlier
-    /// aborts left on its disk.
-    pub(super) fn abort_unit(&mut self, unit: u64, by: u64, tell: Option<Attention>, hold: &Hold) {
+    /// Ends the commands that other sessions of this shard, or those `of` it that are named, have on a unit, and
+    /// waits for what earlier aborts left on its disk.
+    pub(super) fn abort_unit(&mut self, unit: u64, by: u64, of: Option<&Named>, tell: Option<Attention>, hold: &Hold) {
         for session in self.members.iter().map(|(key, _)| key).collect::<Vec<_>>() {
             let member = &mut self.members[session];
+            if of.is_some_and(|named| !member.is_among(named)) {
+                continue;
+            }
             let Some(number) = member.units().iter().find(|link| link.lun.id == unit).map(|link| link.number) else {
                 continue;
             };
@@ -240,6 +249,9 @@ impl<I: Io> Shard<I> {
             let tags = if own { Vec::new() } else { self.tags_on(session, |task_lun| task_lun == number) };
             if let Some(attention) = tell.filter(|_| !tags.is_empty()) {
                 self.members[session].post(number, attention);
+            }
+            if !tags.is_empty() {
+                self.tell_terminated(session, number);
             }
             for tag in tags {
                 self.abort_task(session, tag, hold);
@@ -261,7 +273,17 @@ impl<I: Io> Shard<I> {
         }
     }
 
-    fn everywhere(&self, letter: impl Fn() -> Letter<I::Stream>) {
+    /// RFC 7143 §4.2.3.4: a session that agreed to FastAbort hears that tasks of its were ended by another one. Without
+    /// it, the tasks would be answered by nobody and it would learn of that by their time-outs.
+    fn tell_terminated(&mut self, session: usize, number: u16) {
+        let Some((connection, member)) = self.carried(session) else { return };
+        if member.protocol.params().task_reporting == TaskReporting::FastAbort {
+            connection.notify(&mut member.protocol, Notice::TasksTerminated { lun: lun::to_bytes(number) });
+            self.mark_session_dirty(session);
+        }
+    }
+
+    pub(super) fn everywhere(&self, letter: impl Fn() -> Letter<I::Stream>) {
         for peer in self.peers.iter() {
             peer.post(letter());
         }
@@ -289,7 +311,7 @@ impl<I: Io> Shard<I> {
         self.aborted(session, Some(number)).next().is_some()
     }
 
-    fn wait_for_aborted(&mut self, session: usize, number: Option<u16>, hold: &Hold) {
+    pub(super) fn wait_for_aborted(&mut self, session: usize, number: Option<u16>, hold: &Hold) {
         self.aborted(session, number).for_each(|task| task.holds.push(hold.clone()));
     }
 
@@ -365,8 +387,9 @@ impl<I: Io> Shard<I> {
     /// The LUN of a task was removed: 5/25/00 now, or when its job is home, whose result no longer counts.
     fn fail_removed(&mut self, session: usize, tag: TaskTag, hold: &Hold) {
         let Some(key) = self.members[session].task(tag) else { return };
-        if self.tasks.live(key).stage == Stage::Disk {
-            self.tasks.live(key).holds.push(hold.clone());
+        let task = self.tasks.live(key);
+        if task.stage == Stage::Disk || task.errand.is_some() {
+            task.holds.push(hold.clone());
         } else {
             self.fail(key, Sense::NO_SUCH_UNIT);
         }

@@ -9,6 +9,7 @@
 mod body;
 mod buffers;
 mod command;
+mod errands;
 pub(crate) mod letters;
 pub(crate) mod link;
 mod login;
@@ -30,6 +31,7 @@ use ferrite_iscsi::{Connection, ConnectionLimits, LoginLimits};
 use slab::Slab;
 
 use crate::catalog::Catalog;
+use crate::errand::Errands;
 use crate::io::{Inbox, Io, Readiness};
 use crate::roster::Roster;
 use body::Body;
@@ -52,6 +54,7 @@ pub(crate) struct Parts<I: Io> {
     pub(crate) peers: Inboxes<I::Stream>,
     pub(crate) pool: Pool,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) errands: Arc<Errands>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) limits: Limits,
 }
@@ -75,6 +78,7 @@ pub(crate) struct Shard<I: Io> {
     peers: Inboxes<I::Stream>,
     pool: Pool,
     roster: Arc<Roster>,
+    errands: Arc<Errands>,
     catalog: Arc<Catalog>,
     limits: Limits,
 
@@ -122,7 +126,7 @@ pub(crate) struct Shard<I: Io> {
 impl<I: Io> Shard<I> {
     pub(crate) fn new(parts: Parts<I>) -> Self {
         let now = parts.io.now();
-        let Parts { number, io, inbox, peers, pool, roster, catalog, limits } = parts;
+        let Parts { number, io, inbox, peers, pool, roster, errands, catalog, limits } = parts;
         let share = SHARE_MAX.min(pool.usage().budget as u64 / SESSIONS_PER_POOL);
         Self {
             number,
@@ -132,6 +136,7 @@ impl<I: Io> Shard<I> {
             peers,
             pool,
             roster,
+            errands,
             catalog,
             limits,
             links: Slab::new(),

@@ -29,7 +29,7 @@ pub(crate) struct Member {
     /// For LUNs that are not there.
     absent: Absent,
     tasks: Vec<Option<TaskKey>>,
-    /// Jobs on disks, of live and of aborted tasks.
+    /// Jobs on disks and errands, of live and of aborted tasks.
     pub(crate) on_disk: usize,
     /// Bytes that its tasks hold.
     pub(crate) lent: u64,
@@ -93,6 +93,16 @@ impl Member {
 
     fn link_unit(&self, number: u16, lun: &Arc<Lun>) -> UnitLink {
         UnitLink { number, lun: lun.clone(), nexus: Nexus::new(self.nexus.clone()) }
+    }
+
+    /// Who its initiator port and target port are.
+    pub(crate) fn nexus(&self) -> &NexusId {
+        &self.nexus
+    }
+
+    /// Whether its nexus is one of these.
+    pub(crate) fn is_among(&self, named: &[(Box<str>, u16)]) -> bool {
+        named.iter().any(|(name, group)| **name == *self.nexus.name && *group == self.nexus.portal_group)
     }
 
     /// The configured LUN behind `number`.

@@ -1,11 +1,14 @@
 //! One SCSI command on its way through a shard, and the numbers that jobs come home by.
 
+use std::sync::Arc;
+
 use ferrite_backends::Buffer;
 use ferrite_iscsi::TaskTag;
 use slab::Slab;
 
 use super::letters::Hold;
 use super::work::Work;
+use crate::errand::Ticket;
 
 /// A command that was planned and not answered yet, or was aborted and still has a job on a disk.
 pub(crate) struct Task {
@@ -27,6 +30,8 @@ pub(crate) struct Task {
     pub(crate) lent: u64,
     /// The protocol has forgotten it: nothing is answered when its job comes home.
     pub(crate) aborted: bool,
+    /// What is being done for it elsewhere.
+    pub(crate) errand: Option<Arc<Ticket>>,
     /// Who waits for its end.
     pub(crate) holds: Vec<Hold>,
     sequence: u32,
@@ -43,6 +48,8 @@ pub(crate) enum Stage {
     Landing,
     /// A job on a disk.
     Disk,
+    /// An errand, or the ends of other commands.
+    Away,
 }
 
 /// The tasks of a shard.
@@ -76,6 +83,7 @@ impl Tasks {
             landed: false,
             lent: 0,
             aborted: false,
+            errand: None,
             holds: Vec::new(),
             sequence,
         };

@@ -102,7 +102,8 @@ impl<I: Io> Shard<I> {
                 }
             }
             Letter::Proceed { link } => self.proceed_login(link, now),
-            Letter::AbortUnit { unit, by, tell, hold } => self.abort_unit(unit, by, tell, &hold),
+            Letter::AbortUnit { unit, by, of, tell, hold } => self.abort_unit(unit, by, of.as_ref(), tell, &hold),
+            Letter::Returned { task, plan } => self.returned(task, plan),
             Letter::Managed { pending } => self.managed(pending),
             Letter::EndTarget { target, by } => self.end_target(target, by, now),
             // Whoever asked may have stopped waiting.

@@ -8,6 +8,7 @@ use ferrite_iscsi::Payload;
 use ferrite_scsi::{Attribute, Extent, Plan, Sense};
 
 use super::body::Body;
+use crate::errand::Order;
 
 /// Work of one command. Positions and lengths are bytes of the medium.
 #[derive(Debug)]
@@ -82,6 +83,11 @@ pub(crate) enum Rare {
         durable: bool,
         pattern: Box<[u8]>,
         wanted: u32,
+    },
+    /// What is done elsewhere than on this shard; `plan` until it is sent away.
+    Errand {
+        plan: Option<Plan>,
+        order: Order,
     },
 }
 
@@ -167,9 +173,8 @@ impl Work {
             | Plan::Prefetch { .. }
             | Plan::Ask(_)
             | Plan::Copy(_)
-            | Plan::Erase(_)
-            | Plan::Keep(_)
-            | Plan::Abort { .. } => return Err(Sense::INVALID_OPCODE.into()),
+            | Plan::Erase(_) => return Err(Sense::INVALID_OPCODE.into()),
+            Plan::Keep(_) | Plan::Abort { .. } => rare(Rare::Errand { plan: Some(plan), order: ask.order() }),
         })
     }
 
@@ -193,6 +198,7 @@ impl Work {
             Self::Read { wanted, .. } | Self::Write { wanted, .. } | Self::Done { wanted } => *wanted,
             Self::Rare(rare) => match **rare {
                 Rare::Gather { len, .. } => len,
+                Rare::Errand { ref order, .. } => order.gathered,
                 Rare::Verify { .. } => 0,
                 Rare::WriteAndVerify { wanted, .. }
                 | Rare::Compare { wanted, .. }
@@ -205,6 +211,20 @@ impl Work {
         }
     }
 
+    /// It is to be done elsewhere than on this shard: what, and for which command. Said once.
+    pub(crate) fn errand(&mut self) -> Option<(Plan, Order)> {
+        let Self::Rare(rare) = self else { return None };
+        let Rare::Errand { plan, order } = &mut **rare else { return None };
+        Some((plan.take()?, order.clone()))
+    }
+
+    /// The command of an errand.
+    pub(crate) fn order(&self) -> Option<Order> {
+        let Self::Rare(rare) = self else { return None };
+        let Rare::Errand { order, .. } = &**rare else { return None };
+        Some(order.clone())
+    }
+
     /// The next job; `None` when all is done.
     pub(crate) fn step(&self) -> Option<Step> {
         let read = |at, len| Step { op: Op::Read { at, len }, lend: Lend::Fresh };
@@ -214,7 +234,7 @@ impl Work {
             Self::Write { at, len, durable, .. } => Step { op: Op::Write { at, len, durable }, lend: Lend::DataOut },
             Self::Done { .. } => return None,
             Self::Rare(ref rare) => match **rare {
-                Rare::Gather { .. } => return None,
+                Rare::Gather { .. } | Rare::Errand { .. } => return None,
                 Rare::WriteAndVerify { at, len, written: false, .. } => {
                     Step { op: Op::Write { at, len, durable: true }, lend: Lend::DataOut }
                 }
@@ -263,6 +283,7 @@ impl Work {
                     (*at, *left) = (*at + moved, *left - moved);
                 }
                 Rare::Discard { next, .. } => *next += 1,
+                Rare::Errand { .. } => unreachable!("an errand is no job"),
                 Rare::WriteAndVerify { .. } | Rare::Flush { .. } | Rare::Zero { .. } | Rare::Gather { .. } => {
                     *self = Self::Done { wanted };
                 }
@@ -288,6 +309,17 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// The same, kept.
+    fn order(&self) -> Order {
+        Order {
+            cdb: self.cdb.into(),
+            attribute: self.attribute,
+            data_in: self.data_in,
+            data_out: self.data_out,
+            gathered: self.gathered,
+        }
+    }
+
     /// The command as SCSI sees it.
     pub(crate) fn command(&self) -> ferrite_scsi::Command<'_> {
         ferrite_scsi::Command {

@@ -3,6 +3,7 @@
 mod changing;
 mod common;
 mod discard;
+mod errands;
 mod hostile;
 mod late;
 mod managing;

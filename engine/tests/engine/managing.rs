@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::*;
 use ferrite_backends::{DiskError, Fault, FaultyDisk, MemoryDisk, OpKind, Rule};
-use ferrite_iscsi::initiator::{Answer, Error, Initiator, Request, cdb, lun as lun_field};
+use ferrite_iscsi::initiator::{Answer, Error, Initiator, Notice, Request, cdb, lun as lun_field};
 use ferrite_iscsi::{ConnectionLimits, LoginLimits};
 
 const ABORT_TASK: u8 = 1;
@@ -120,6 +120,41 @@ fn a_cleared_task_set_is_told_to_those_who_lost_commands_only() {
     assert_eq!(hosts[1].command(&Request::new(0, &[0; 6])).unwrap().sense_code(), Some((6, 0x2f, 0)));
     assert!(hosts[0].command(&Request::new(0, &[0; 6])).unwrap().is_good());
     assert!(hosts[2].command(&Request::new(0, &[0; 6])).unwrap().is_good());
+}
+
+#[test]
+fn a_session_that_agreed_to_fast_abort_hears_that_another_one_ended_its_commands() {
+    let (served, disk) = hanging(OpKind::Read);
+    let mut one = served.login(1, &[0]);
+    let mut others: Vec<_> = [(2, "FastAbort"), (3, "RFC3720"), (4, "FastAbort")]
+        .into_iter()
+        .map(|(port, reporting)| {
+            let mut settings = settings(port);
+            settings.extra.push(("TaskReporting".into(), reporting.into()));
+            let mut host = Initiator::login(served.stream(), &settings).unwrap();
+            host.settle(0).unwrap();
+            host
+        })
+        .collect();
+    // The last one has nothing to lose.
+    for host in &mut others[..2] {
+        let lost = host.submit(&Request::new(0, &cdb::read16(0, 1)).reading(512)).unwrap();
+        host.ping(b"").unwrap();
+        host.forget(lost);
+    }
+    let held = disk.clone();
+    let release = soon(move || assert_eq!(held.fail_hanging(DiskError::Lost), 2));
+    assert_eq!(one.manage(LUN_RESET, lun_field(0), None).unwrap(), 0);
+    release.join().unwrap();
+    let mut heard = others.iter_mut().map(|host| {
+        host.ping(b"").unwrap();
+        host.poll_notice()
+    });
+    match heard.next().unwrap() {
+        Some(Notice::Async(message, _)) => assert_eq!((message.event, message.lun), (5, lun_field(0))),
+        other => panic!("{other:?}"),
+    }
+    assert!(heard.all(|notice| notice.is_none()));
 }
 
 #[test]

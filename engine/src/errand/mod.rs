@@ -1,0 +1,43 @@
+//! Errands: what a command needs that blocks and is rare, done by a few plain threads outside of the shards.
+//!
+//! A shard must not wait for a file to be synchronized, for a file system to tell where its holes are, or for a
+//! terabyte to be copied. It sends an errand instead, and gets the rest of the command's [`Plan`] back by letter.
+//! There is a line for each kind of errand, so that a short one never waits behind long ones.
+//!
+//! * `lines`: who does errands, in which order, and how one is given up.
+//! * `commission`: the command that an errand is for, with all that its unit needs to go on with it.
+//! * `keep`: what is done.
+
+mod commission;
+mod keep;
+mod lines;
+
+use ferrite_scsi::Plan;
+
+pub(crate) use commission::{Commission, Order};
+pub(crate) use lines::{Errands, Kind, Ticket};
+
+/// What is to be done on a thread of its own, and what then is left of the command.
+pub(crate) struct Errand {
+    pub(crate) kind: Kind,
+    /// [`crate::catalog::Lun::id`] of each unit whose disk it uses.
+    pub(crate) units: Vec<u64>,
+    pub(crate) work: Work,
+}
+
+/// Looks at its ticket between two steps, and ends early where that is given up.
+pub(crate) type Work = Box<dyn FnOnce(&Ticket) -> Plan + Send>;
+
+/// The errand that carries out `plan` for a command.
+///
+/// # Panics
+/// When the plan is one that shards carry out themselves.
+pub(crate) fn errand(plan: Plan, commission: Commission) -> Errand {
+    let own = vec![commission.lun.id];
+    match plan {
+        Plan::Keep(amendment) => {
+            Errand { kind: Kind::Keep, units: own, work: Box::new(move |_| keep::keep(*amendment, &commission)) }
+        }
+        other => unreachable!("no errand: {other:?}"),
+    }
+}
