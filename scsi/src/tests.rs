@@ -42,6 +42,11 @@ impl Bench {
         Bench::on(LogicalUnit::new(identity, plain_medium(), Arc::default()))
     }
 
+    /// A disk whose lasting state somebody keeps, and was kept like this.
+    pub(crate) fn keeping(lasting: Lasting) -> Bench {
+        Bench::on(LogicalUnit::new(Identity::derive("bench"), plain_medium(), Arc::new(Book::keeping(lasting))))
+    }
+
     pub(crate) fn missing() -> Bench {
         Bench::on(LogicalUnit::missing())
     }
@@ -90,6 +95,20 @@ impl Bench {
 
     pub(crate) fn answered(&mut self, cdb: &[u8], answer: &Answer) -> Plan {
         self.unit.answered(&mut self.nexus, &self.port, &command(cdb, 0), answer)
+    }
+
+    /// The command succeeds after its parameter list, at once.
+    pub(crate) fn gives(&mut self, cdb: &[u8], list: &[u8]) {
+        assert_eq!(self.plan_with(cdb, list.len() as u32), Plan::Gather { len: list.len() as u32 });
+        assert_eq!(self.gathered(cdb, list), good(&[]));
+    }
+
+    /// What is next after [`Plan::Keep`], once it is kept.
+    pub(crate) fn kept(&mut self, plan: Plan) -> Plan {
+        match plan {
+            Plan::Keep(amendment) => self.unit.book().amend(*amendment),
+            other => panic!("nothing to keep: {other:?}"),
+        }
     }
 
     /// The data of a GOOD reply.

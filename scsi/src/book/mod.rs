@@ -96,6 +96,27 @@ impl Book {
         self.state().kept.clone()
     }
 
+    /// Mode parameters, as they are now.
+    pub(crate) fn settings(&self) -> Settings {
+        self.state().lasting.settings
+    }
+
+    /// Mode parameters as they are on stable storage, where there is some.
+    pub(crate) fn saved_settings(&self) -> Option<Settings> {
+        self.keeps.then(|| self.state().kept.settings)
+    }
+
+    /// MODE SELECT without saving: the mode parameters are these from now on, and every nexus but that of session `by`
+    /// hears it. Nothing happens where they are so already.
+    pub(crate) fn set(&self, settings: Settings, by: u64) {
+        if self.settings() != settings {
+            self.change(|state, next| {
+                state.lasting.settings = settings;
+                state.bulletin.post(next, Some(by), Attention::ModeChanged);
+            });
+        }
+    }
+
     /// Makes true what [`Plan::Keep`] waited for, and says what is next for its command.
     pub fn amend(&self, amendment: Amendment) -> Plan {
         self.change(|state, next| {

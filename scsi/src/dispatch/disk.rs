@@ -2,13 +2,13 @@
 
 use crate::block::{cache, capacity, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
 use crate::command::table::{Offered, Row, Table, WhenPersistent, WhenReserved};
-use crate::primary::{inquiry, luns, mode_sense, ready, request_sense, reserve, supported};
+use crate::primary::{inquiry, luns, mode_select, mode_sense, ready, request_sense, reserve, supported};
 use crate::sense::Sense;
 use WhenPersistent::Reads;
 use WhenReserved::{Allowed, AllowedIf};
 
 /// The table that dispatches, and from which REPORT SUPPORTED OPERATION CODES is made.
-pub(crate) static TABLE: Table = Table::new(&ROWS, Sense::INVALID_OPCODE);
+pub(crate) static TABLE: Table = Table::new(ROWS, Sense::INVALID_OPCODE);
 
 /// All bits of a byte.
 const X: u8 = 0xFF;
@@ -32,7 +32,7 @@ const IF_STARTING: WhenReserved = AllowedIf { at: 4, mask: 0xF1, value: 0x01 };
 const IF_ALLOWING: WhenReserved = AllowedIf { at: 4, mask: 0x03, value: 0x00 };
 
 #[rustfmt::skip]
-static ROWS: [Row; 41] = [
+const ROWS: &[Row] = &[
     // TEST UNIT READY
     Row::new(&[0x00, 0, 0, 0, 0, 0], ready::test),
     // REQUEST SENSE
@@ -43,12 +43,14 @@ static ROWS: [Row; 41] = [
     Row::new(&[0x0A, 0x1F, X, X, X, 0], transfer::write).writes(),
     // INQUIRY
     Row::new(&[0x12, 0x01, X, X, X, 0], inquiry::of_disk).passes_attention().passes_not_ready().when_reserved(Allowed),
+    // MODE SELECT (6)
+    Row::new(&[0x15, 0x11, 0, 0, X, 0], mode_select::six).alone().gathers(mode_select::gathered_six).passes_standby(),
     // RESERVE (6): without EXTENT, its identification and list length mean nothing.
     Row::new(&[0x16, 0, 0, 0, 0, 0], reserve::reserve).alone().ignoring(&[(2, X), (3, X), (4, X)]),
     // RELEASE (6)
     Row::new(&[0x17, 0, 0, 0, 0, 0], reserve::release).alone().ignoring(&[(2, X)]).when_reserved(Allowed),
     // MODE SENSE (6)
-    Row::new(&[0x1A, 0x08, X, X, X, 0], mode_sense::six),
+    Row::new(&[0x1A, 0x08, X, X, X, 0], mode_sense::six).passes_standby(),
     // START STOP UNIT
     Row::new(&[0x1B, 0x01, 0, 0x0F, 0xF7, 0], cache::start_stop).when_reserved(IF_STARTING).takes_s(60),
     // PREVENT ALLOW MEDIUM REMOVAL
@@ -74,13 +76,16 @@ static ROWS: [Row; 41] = [
     // UNMAP
     Row::new(&[0x42, 0, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
         .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
+    // MODE SELECT (10)
+    Row::new(&[0x55, 0x11, 0, 0, 0, 0, 0, X, X, 0], mode_select::ten).alone()
+        .gathers(mode_select::gathered_ten).passes_standby(),
     // RESERVE (10): without EXTENT, third party and LONGID, the rest means nothing.
     Row::new(&[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::reserve).alone().ignoring(&[(2, X), (3, X), (7, X), (8, X)]),
     // RELEASE (10)
     Row::new(&[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], reserve::release).alone()
         .ignoring(&[(2, X), (3, X), (7, X), (8, X)]).when_reserved(Allowed),
     // MODE SENSE (10)
-    Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten),
+    Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten).passes_standby(),
     // READ (16)
     Row::new(&[0x88, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_14, RARC]),
     // COMPARE AND WRITE
@@ -174,6 +179,6 @@ mod tests {
     #[test]
     fn commands_with_a_parameter_list_are_those_that_gather() {
         let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
-        assert_eq!(gathering, [0x41, 0x42, 0x93]);
+        assert_eq!(gathering, [0x15, 0x41, 0x42, 0x55, 0x93]);
     }
 }

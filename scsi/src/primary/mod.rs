@@ -2,6 +2,7 @@
 
 pub(crate) mod inquiry;
 pub(crate) mod luns;
+pub(crate) mod mode_select;
 pub(crate) mod mode_sense;
 pub(crate) mod ready;
 pub(crate) mod request_sense;
