@@ -139,8 +139,64 @@ pub struct Usage {
     pub available: u64,
 }
 
+/// Builds a map: runs in order, neighbours of one kind as one, [`RUNS_MAX`] at the most.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    list: Vec<Run>,
+    at: u64,
+}
+
+impl Runs {
+    /// None yet, of a map that begins at `at`.
+    pub(crate) fn from(at: u64) -> Self {
+        Self { list: Vec::new(), at }
+    }
+
+    /// How far the map reaches.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Up to `end`, if that is farther, the bytes are of this kind. False when there is no room for another run: then
+    /// nothing is added any more.
+    pub(crate) fn until(&mut self, end: u64, mapped: bool) -> bool {
+        let len = end.saturating_sub(self.at);
+        let room = self.list.len() < RUNS_MAX;
+        match self.list.last_mut() {
+            _ if len == 0 => return true,
+            Some(last) if last.mapped == mapped => last.len += len,
+            _ if room => self.list.push(Run { len, mapped }),
+            _ => return false,
+        }
+        self.at = end;
+        true
+    }
+
+    /// The map.
+    pub(crate) fn list(self) -> Vec<Run> {
+        self.list
+    }
+}
+
 /// A map names this many runs at the most.
 pub const RUNS_MAX: usize = 4096;
 
 /// Blocking work on a job; the job is finished with what it returns.
 pub type Work = Box<dyn FnOnce(&mut Job) -> Result<(), DiskError> + Send>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_joins_neighbours_of_a_kind_and_ends_at_its_limit() {
+        let mut runs = Runs::from(10);
+        assert!(runs.until(10, true) && runs.until(20, true) && runs.until(15, false) && runs.until(30, true));
+        assert_eq!(runs.list(), [Run { len: 20, mapped: true }]);
+        let mut runs = Runs::from(0);
+        assert!((1..=RUNS_MAX as u64).all(|end| runs.until(end, end % 2 == 0)));
+        assert!(runs.until(RUNS_MAX as u64 + 5, true), "the last run may still grow");
+        assert!(!runs.until(RUNS_MAX as u64 + 6, false));
+        assert_eq!((runs.at(), runs.list().len()), (RUNS_MAX as u64 + 5, RUNS_MAX));
+    }
+}

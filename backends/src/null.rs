@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Pages, Pool};
+use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Pages, Pool, Run};
 
 /// Answers at once: reads are zeroes, writes vanish. Any size costs nothing.
 #[derive(Debug, Clone)]
@@ -57,6 +57,11 @@ impl Backend for NullDisk {
         true
     }
 
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        let len = len.min(self.geometry.bytes.saturating_sub(at));
+        if len == 0 { Err(io::ErrorKind::InvalidInput.into()) } else { Ok(Some(vec![Run { len, mapped: false }])) }
+    }
+
     fn describe(&self) -> String {
         "null".to_owned()
     }
@@ -83,5 +88,9 @@ mod tests {
         assert_eq!(disk.read(1 << 50, 512), Err(DiskError::OutOfRange));
         assert_eq!(disk.write((1 << 50) - 512, &[0; 1024]), Err(DiskError::OutOfRange));
         assert_eq!(disk.run(Op::Flush), Ok(()));
+        let map = |at, len| disk.disk().map(at, len).map(Option::unwrap).map_err(|error| error.kind());
+        assert_eq!(map(512, 1024).unwrap(), [Run { len: 1024, mapped: false }]);
+        assert_eq!(map((1 << 50) - 512, 1024).unwrap(), [Run { len: 512, mapped: false }]);
+        assert_eq!(map(1 << 50, 512), Err(io::ErrorKind::InvalidInput));
     }
 }

@@ -161,6 +161,15 @@ impl<B: Backend> Driver<B> {
         self.put(at, bytes, true)
     }
 
+    /// Writes whole or not at all, not durably.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_atomic(&self, at: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let (buffer, len) = filled(bytes);
+        self.ask(Op::WriteAtomic { at, len, durable: false }, Some(buffer)).map(drop)
+    }
+
     /// Does what needs no bytes.
     ///
     /// # Errors
@@ -170,9 +179,7 @@ impl<B: Backend> Driver<B> {
     }
 
     fn put(&self, at: u64, bytes: &[u8], durable: bool) -> Result<(), DiskError> {
-        let mut buffer = Buffer::alone(bytes.len());
-        buffer.copy_from_slice(bytes);
-        let len = u32::try_from(bytes.len()).expect("a write is shorter than 4 GiB");
+        let (buffer, len) = filled(bytes);
         self.ask(Op::Write { at, len, durable }, Some(buffer)).map(drop)
     }
 
@@ -183,6 +190,12 @@ impl<B: Backend> Driver<B> {
         assert_eq!(done.token, TOKEN);
         done.result.map(|()| done.data)
     }
+}
+
+fn filled(bytes: &[u8]) -> (Buffer, u32) {
+    let mut buffer = Buffer::alone(bytes.len());
+    buffer.copy_from_slice(bytes);
+    (buffer, u32::try_from(bytes.len()).expect("a write is shorter than 4 GiB"))
 }
 
 fn read(at: u64, len: usize) -> Op {

@@ -233,3 +233,15 @@ fn a_device_is_never_made() {
     let create = DiskOptions { create: Some(Create { bytes: 8 << 20, allocate: true }), ..DiskOptions::default() };
     assert_eq!(device.open(&create).unwrap().disk().geometry().bytes, 1 << 20, "it is there and stays as it is");
 }
+
+#[test]
+fn a_device_cannot_tell_what_it_holds_and_is_not_copied_within_the_kernel() {
+    let Some(device) = device(1 << 20, &[]) else { return };
+    let disk = device.open(&DiskOptions::default()).unwrap();
+    let disk = disk.disk();
+    assert_eq!(disk.map(0, 512).unwrap(), None);
+    assert_eq!(disk.usage().unwrap(), None);
+    let copied = disk.copy_from(disk, 0, 4096, 512).unwrap_err();
+    assert_eq!(copied.kind(), std::io::ErrorKind::Unsupported);
+    assert_eq!(disk.map(1 << 20, 512).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+}

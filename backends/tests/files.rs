@@ -293,3 +293,106 @@ fn a_file_without_a_name_any_more_is_served_on() {
         assert!(File::open(&path).is_err());
     }
 }
+
+#[test]
+fn a_map_shows_what_was_written_and_a_discard_takes_it_away_both_ways() {
+    const UNIT: u64 = 64 << 10;
+    let folder = folder();
+    for (disk, _) in both_ways(folder.path(), 8 * UNIT) {
+        let what = disk.disk().describe();
+        disk.write(UNIT, &[7; 2 * UNIT as usize]).unwrap();
+        let map = |at, len| {
+            let runs = disk.disk().map(at, len).unwrap().expect("file systems of tests have holes");
+            runs.iter().map(|run| (run.len / UNIT, run.mapped)).collect::<Vec<_>>()
+        };
+        assert_eq!(map(0, u64::MAX), [(1, false), (2, true), (5, false)], "{what}");
+        assert_eq!(map(2 * UNIT, 2 * UNIT), [(1, true), (1, false)], "{what}");
+        assert_eq!(disk.disk().map(8 * UNIT, 512).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+        disk.run(Op::Flush).unwrap();
+        let usage = disk.disk().usage().unwrap().unwrap();
+        assert!((2 * UNIT..3 * UNIT).contains(&usage.used), "{what}: {usage:?}");
+        assert_eq!(usage.used + usage.available, 8 * UNIT, "{what}");
+        if disk.disk().geometry().discard.is_some() {
+            disk.run(Op::Discard { at: UNIT, len: UNIT }).unwrap();
+            assert_eq!(map(0, u64::MAX), [(2, false), (1, true), (5, false)], "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_within_the_host_is_the_same_bytes_and_as_thin_as_its_source() {
+    const UNIT: u64 = 64 << 10;
+    let (one, two) = (folder(), folder());
+    let sources = both_ways(one.path(), 8 * UNIT);
+    let targets = both_ways(two.path(), 8 * UNIT);
+    for ((source, _), (target, _)) in
+        sources.iter().flat_map(|source| targets.iter().map(move |target| (source, target)))
+    {
+        let (from, to) = (source.disk(), target.disk());
+        let what = format!("{} to {}", from.describe(), to.describe());
+        let data: Vec<u8> = (0..3 * UNIT).map(|at| (at / 251) as u8 | 1).collect();
+        source.write(2 * UNIT, &data).unwrap();
+        target.write(0, &[9; 8 * UNIT as usize]).unwrap();
+        let (mut done, len) = (0, 6 * UNIT);
+        while done < len {
+            // One block aside: nothing about a copy is aligned to more.
+            let copied = to.copy_from(from, UNIT + done, 4096 + done, len - done).unwrap();
+            assert!(copied > 0 && copied % 4096 == 0 && copied <= len - done, "{what}: {copied}");
+            done += copied;
+        }
+        let all = target.read(0, 8 * UNIT as usize).unwrap();
+        let nothing = |len: u64| vec![0; len as usize];
+        let rest = vec![9; (2 * UNIT - 4096) as usize];
+        assert!(all == [vec![9; 4096], nothing(UNIT), data, nothing(2 * UNIT), rest].concat(), "{what}");
+        if to.geometry().discard.is_some() {
+            let runs = to.map(0, u64::MAX).unwrap().unwrap();
+            assert!(
+                runs.iter().filter(|run| !run.mapped).map(|run| run.len).sum::<u64>() >= 2 * UNIT,
+                "{what}: {runs:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_within_the_host_is_refused_before_anything_is_written() {
+    let folder = folder();
+    let file = FileDisk::open(folder.path().join("disk"), &create(1 << 20)).unwrap();
+    let memory = Driver::new(ferrite_backends::MemoryDisk::new(1 << 20));
+    memory.write(0, &[7; 512]).unwrap();
+    let kind = |from: &dyn Backend, to: &dyn Backend, at, len| to.copy_from(from, 0, at, len).unwrap_err().kind();
+    use std::io::ErrorKind;
+    assert_eq!(kind(memory.disk(), &file, 0, 512), ErrorKind::Unsupported);
+    assert_eq!(kind(&file, memory.disk(), 0, 512), ErrorKind::Unsupported);
+    assert_eq!(kind(&file, &file, 1 << 20, 512), ErrorKind::InvalidInput);
+    assert_eq!(kind(&file, &file, 0, 0), ErrorKind::InvalidInput);
+    assert_eq!(kind(&file, &file, u64::MAX, 512), ErrorKind::InvalidInput);
+    fs::copy(folder.path().join("disk"), folder.path().join("other")).unwrap();
+    let reader = FileDisk::open(folder.path().join("other"), &read_only()).unwrap();
+    assert_eq!(kind(&file, &reader, 0, 512), ErrorKind::ReadOnlyFilesystem);
+    assert!(file.file().is_some() && memory.disk().file().is_none());
+    assert!(FaultyDisk::new(file).file().is_none(), "no byte passes its rules");
+}
+
+#[test]
+fn a_prefetch_is_a_hint_that_every_way_takes() {
+    let folder = folder();
+    for (disk, _) in both_ways(folder.path(), 1 << 20) {
+        disk.write(0, &[7; 8192]).unwrap();
+        assert_eq!(disk.run(Op::Prefetch { at: 4096, len: (1 << 20) - 4096 }), Ok(()));
+        assert_eq!(disk.run(Op::Prefetch { at: 4096, len: 1 << 20 }), Err(DiskError::OutOfRange));
+        assert_eq!(disk.read(0, 8192).unwrap(), [7; 8192]);
+    }
+}
+
+#[test]
+fn an_atomic_write_is_done_where_the_kernel_says_it_can_be_and_refused_elsewhere() {
+    let folder = folder();
+    for (disk, _) in both_ways(folder.path(), 1 << 20) {
+        let written = disk.write_atomic(4096, &[7; 4096]);
+        match disk.disk().geometry().atomic {
+            Some(limits) if limits.allow(4096, 4096) => assert_eq!(written, Ok(())),
+            _ => assert_eq!((written, disk.read(4096, 512).unwrap()), (Err(DiskError::Unsupported), vec![0; 512])),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrite_backends::testing::Driver;
-use ferrite_backends::{Backend, Data, DiskError, MemoryDisk, Op, Pages};
+use ferrite_backends::{Backend, Data, DiskError, MemoryDisk, Op, Pages, RUNS_MAX};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -196,4 +196,57 @@ fn a_disk_of_the_largest_size_is_served_to_its_end() {
     let disk = Driver::new(MemoryDisk::new(MemoryDisk::BYTES_MAX));
     disk.write(MemoryDisk::BYTES_MAX - 512, &[7; 512]).unwrap();
     assert_eq!(disk.read(MemoryDisk::BYTES_MAX - 512, 512).unwrap(), [7; 512]);
+}
+
+#[test]
+fn a_map_shows_the_pages_that_take_memory() {
+    const PAGE: u64 = 16 << 10;
+    let disk = Driver::new(MemoryDisk::new(64 << 20));
+    for at in [PAGE, 2 * PAGE, 3000 * PAGE] {
+        disk.write(at, &[7; 512]).unwrap();
+    }
+    let map = |at, len| {
+        let runs = disk.disk().map(at, len).unwrap().unwrap();
+        runs.iter().map(|run| (run.len, run.mapped)).collect::<Vec<_>>()
+    };
+    let tail = (64 << 20) - 3001 * PAGE;
+    assert_eq!(map(0, u64::MAX), [(PAGE, false), (2 * PAGE, true), (2997 * PAGE, false), (PAGE, true), (tail, false)]);
+    assert_eq!(map(PAGE + 512, 1024), [(1024, true)]);
+    assert_eq!(map(3 * PAGE - 512, 1024), [(512, true), (512, false)]);
+    assert_eq!(map((64 << 20) - 512, 1 << 20), [(512, false)]);
+    for (at, len) in [(64 << 20, 512), (0, 0), (u64::MAX, 1)] {
+        assert_eq!(disk.disk().map(at, len).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    }
+    let usage = disk.disk().usage().unwrap().unwrap();
+    assert_eq!((usage.used, usage.available), (3 * PAGE, (64 << 20) - 3 * PAGE));
+    disk.run(Op::Discard { at: PAGE, len: PAGE }).unwrap();
+    assert_eq!(map(0, 3 * PAGE), [(2 * PAGE, false), (PAGE, true)]);
+}
+
+#[test]
+fn a_map_of_very_many_pages_ends_early() {
+    const PAGE: u64 = 16 << 10;
+    let disk = Driver::new(MemoryDisk::new(200 << 20));
+    let pairs = RUNS_MAX as u64 / 2 + 1;
+    (0..pairs).for_each(|pair| disk.write(pair * 2 * PAGE, &[7; 512]).unwrap());
+    let runs = disk.disk().map(0, u64::MAX).unwrap().unwrap();
+    assert_eq!(runs.len(), RUNS_MAX);
+    assert_eq!(runs.iter().map(|run| run.len).sum::<u64>(), RUNS_MAX as u64 * PAGE);
+}
+
+#[test]
+fn a_write_within_one_page_is_atomic_and_another_is_refused() {
+    let disk = MemoryDisk::new(1 << 20);
+    let limits = disk.geometry().atomic.unwrap();
+    assert_eq!((limits.max_bytes, limits.granularity, limits.natural), (16 << 10, 512, true));
+    let disk = Driver::new(disk);
+    assert_eq!(disk.write_atomic(16 << 10, &[7; 16 << 10]), Ok(()));
+    assert_eq!(disk.write_atomic(512, &[8; 512]), Ok(()));
+    assert_eq!(disk.read(512, 512).unwrap(), [8; 512]);
+    assert_eq!(disk.write_atomic(512, &[9; 1024]), Err(DiskError::Unsupported));
+    assert_eq!(disk.write_atomic(0, &[9; 32 << 10]), Err(DiskError::Unsupported));
+    assert_eq!(disk.write_atomic(1 << 20, &[9; 512]), Err(DiskError::OutOfRange));
+    assert_eq!(disk.read(16 << 10, 16 << 10).unwrap(), [7; 16 << 10]);
+    assert_eq!(disk.run(Op::Prefetch { at: 0, len: 1 << 20 }), Ok(()));
+    assert_eq!(disk.run(Op::Prefetch { at: 512, len: 1 << 20 }), Err(DiskError::OutOfRange));
 }

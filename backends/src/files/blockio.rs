@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::look::{Way, geometry};
 use super::medium::Medium;
-use super::{DiskOptions, FileRing};
-use crate::{Backend, Geometry, Job};
+use super::{DiskFile, DiskOptions, FileRing};
+use crate::{Backend, Geometry, Job, Run, Usage};
 
 /// A block device, or a regular file, opened with `O_DIRECT`: what initiators write goes to the medium,
 /// and the host's memory is not spent on caching what the initiators cache already.
@@ -15,8 +16,15 @@ use crate::{Backend, Geometry, Job};
 /// writes may need metadata that is not on the medium yet. Discards need a device that takes them
 /// (`queue/discard_max_bytes`). Where it zeroes by unmapping too (`queue/write_zeroes_max_bytes`) they are
 /// holes punched by `fallocate` and read as zeroes; elsewhere (dm-thin, for one) they are `BLKDISCARD`,
-/// and what is read afterwards is undefined. The identity is the kernel's: the UUIDs of an LVM volume, a WWID, a
-/// serial number; none for a loop device. Blocks are at least as large as what `O_DIRECT` can move, so an
+/// and what is read afterwards is undefined. Writes are atomic as far as the kernel says so of this file or device
+/// (`statx`, `RWF_ATOMIC`). A zoned device that only takes sequential writes is refused.
+///
+/// The identity is the kernel's and goes where the medium goes, whatever its path and number are: the UUIDs of group
+/// and volume of an LVM volume (or any other name of device-mapper), the UUID of an array, a WWID, a serial number;
+/// for a partition that of its disk and its number in it, since not every kernel tells its own UUID and an upgrade
+/// must not change a name. A loop device has none. A file has the one that [`FileDisk`](crate::FileDisk) describes.
+///
+/// Blocks are at least as large as what `O_DIRECT` can move, so an
 /// unaligned transfer never happens.
 #[derive(Debug)]
 pub struct BlockDisk(Medium);
@@ -32,7 +40,7 @@ impl BlockDisk {
         let path = path.as_ref();
         let file = options.open(path, libc::O_DIRECT)?;
         let geometry = geometry(path, &file, options, Way::Direct)?;
-        Ok(Self(Medium::new(path, file, geometry)?))
+        Ok(Self(Medium::new(path, file, geometry, Way::Direct)?))
     }
 }
 
@@ -47,6 +55,22 @@ impl Backend for BlockDisk {
 
     fn refresh(&self) -> io::Result<Geometry> {
         self.0.refresh()
+    }
+
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        self.0.map(at, len)
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        self.0.usage()
+    }
+
+    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        self.0.copy_from(source, from, at, len)
+    }
+
+    fn file(&self) -> Option<&Arc<DiskFile>> {
+        Some(self.0.file())
     }
 
     fn detach(&self, ring: &mut dyn FileRing) {

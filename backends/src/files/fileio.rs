@@ -2,19 +2,24 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::look::{Way, geometry};
 use super::medium::Medium;
-use super::{DiskOptions, FileRing};
-use crate::{Backend, Geometry, Job};
+use super::{DiskFile, DiskOptions, FileRing};
+use crate::{Backend, Geometry, Job, Run, Usage};
 
 /// A regular file (or a device) served through the page cache: fast where memory is plenty, and needs no
 /// alignment.
 ///
 /// Finished writes lie in memory, so the disk has a write cache: a flush is `fdatasync`, a durable write is
-/// `RWF_DSYNC`. Discarded space becomes a hole in the file and reads as zeroes. The identity is the file's
-/// inode and time of birth, which stay when it is renamed or its file system is mounted elsewhere, and do
-/// not when it is copied or restored; devices have theirs from the kernel, as [`BlockDisk`](crate::BlockDisk).
+/// `RWF_DSYNC`. Discarded space becomes a hole in the file and reads as zeroes. No write is atomic: the kernel knows
+/// such writes past the page cache only.
+///
+/// The identity is the file's inode and time of birth, which stay when it is renamed or its file system is mounted
+/// elsewhere. They do not when it is copied or restored, as it should be: a name kept in an extended attribute would
+/// be copied with the file, and two disks of one name destroy data where paths are joined by it. Devices have theirs
+/// from the kernel, as [`BlockDisk`](crate::BlockDisk).
 #[derive(Debug)]
 pub struct FileDisk(Medium);
 
@@ -28,7 +33,7 @@ impl FileDisk {
         let path = path.as_ref();
         let file = options.open(path, 0)?;
         let geometry = geometry(path, &file, options, Way::PageCache)?;
-        Ok(Self(Medium::new(path, file, geometry)?))
+        Ok(Self(Medium::new(path, file, geometry, Way::PageCache)?))
     }
 }
 
@@ -43,6 +48,22 @@ impl Backend for FileDisk {
 
     fn refresh(&self) -> io::Result<Geometry> {
         self.0.refresh()
+    }
+
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        self.0.map(at, len)
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        self.0.usage()
+    }
+
+    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        self.0.copy_from(source, from, at, len)
+    }
+
+    fn file(&self) -> Option<&Arc<DiskFile>> {
+        Some(self.0.file())
     }
 
     fn detach(&self, ring: &mut dyn FileRing) {

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::FallocateFlags;
 
+use super::look::Way;
 use super::options::because;
+use super::space;
 use super::{DiskFile, FileRing, FileWork};
-use crate::{Buffer, Discard, DiskError, Geometry, Job, Op};
+use crate::{AtomicLimits, Backend, Buffer, Discard, DiskError, Geometry, Job, Op, Run, Usage};
 
 /// An open file or device, and what is known about it.
 #[derive(Debug)]
@@ -23,6 +25,9 @@ pub(super) struct Medium {
     bytes: AtomicU64,
     read_only: bool,
     discard: Option<Discard>,
+    atomic: Option<AtomicLimits>,
+    // With no cache in between there is nothing to fetch into.
+    cached: bool,
     can_zero: Arc<ZeroWays>,
 }
 
@@ -34,7 +39,7 @@ struct ZeroWays {
 }
 
 impl Medium {
-    pub(super) fn new(path: &Path, file: DiskFile, geometry: Geometry) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, file: DiskFile, geometry: Geometry, way: Way) -> io::Result<Self> {
         let is_device = file.file().metadata()?.file_type().is_block_device();
         let can_zero = ZeroWays { punch: AtomicBool::new(true), zero_range: AtomicBool::new(true) };
         Ok(Self {
@@ -44,6 +49,8 @@ impl Medium {
             bytes: AtomicU64::new(geometry.bytes),
             read_only: geometry.read_only,
             discard: geometry.discard,
+            atomic: geometry.atomic,
+            cached: way == Way::PageCache,
             can_zero: Arc::new(can_zero),
             geometry: Mutex::new(geometry),
         })
@@ -72,7 +79,14 @@ impl Medium {
             _ if op.extent().is_some_and(|(_, len)| len == 0) => job.finish(Ok(())),
             Op::Read { at, .. } => ring.submit(&self.file, FileWork::Read { at }, job),
             Op::Write { at, durable, .. } => ring.submit(&self.file, FileWork::Write { at, durable }, job),
+            Op::WriteAtomic { at, len, durable } if self.atomic.is_some_and(|limits| limits.allow(at, len)) => {
+                ring.submit(&self.file, FileWork::WriteAtomic { at, durable }, job);
+            }
             Op::WriteAtomic { .. } => job.finish(Err(DiskError::Unsupported)),
+            Op::Prefetch { at, len } if self.cached => {
+                let len = u32::try_from(len.min(PREFETCH_MAX)).expect("a prefetch is short");
+                ring.submit(&self.file, FileWork::Prefetch { at, len }, job);
+            }
             Op::Prefetch { .. } => job.finish(Ok(())),
             Op::Flush => ring.submit(&self.file, FileWork::Sync, job),
             Op::Discard { at, len } => match self.discard {
@@ -87,6 +101,53 @@ impl Medium {
                 ring.elsewhere(job, Box::new(move |_| ways.zero(&file, at, len, may_unmap)));
             }
         }
+    }
+
+    pub(super) fn file(&self) -> &Arc<DiskFile> {
+        &self.file
+    }
+
+    pub(super) fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        let Geometry { block_size, bytes, .. } = self.geometry();
+        let end = at.saturating_add(len).min(bytes);
+        if at >= end {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // The kernel keeps no map of a device that it would show.
+        if self.is_device { Ok(None) } else { space::map(self.file.file(), at, end, block_size) }
+    }
+
+    pub(super) fn usage(&self) -> io::Result<Option<Usage>> {
+        let bytes = self.bytes.load(Ordering::Acquire);
+        if self.is_device { Ok(None) } else { space::usage(self.file.file(), bytes).map(Some) }
+    }
+
+    /// Holes stay holes where this medium can have some: a copy of a thin disk is thin.
+    pub(super) fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
+        let (there, here) = (source.geometry(), self.geometry());
+        let inside = |at: u64, bytes: u64| at.checked_add(len).is_some_and(|end| end <= bytes);
+        if len == 0 || !inside(from, there.bytes) || !inside(at, here.bytes) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if here.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let run = source.map(from, len)?.and_then(|runs| runs.first().copied());
+        let unit = here.block_size.max(there.block_size);
+        let len = match run {
+            Some(Run { len, mapped: false }) if here.discard.is_some_and(|discard| discard.reads_zero) => {
+                let hole = len.min(space::COPY_AT_ONCE) / u64::from(unit) * u64::from(unit);
+                if hole > 0 {
+                    self.can_zero.zero(&self.file, at, hole, true).map_err(io::Error::other)?;
+                    return Ok(hole);
+                }
+                unit.into()
+            }
+            Some(Run { len: data, mapped: true }) => data.next_multiple_of(unit.into()).min(len),
+            _ => len,
+        };
+        let file = source.file().filter(|_| !self.is_device).ok_or(io::ErrorKind::Unsupported)?;
+        space::copy(file.file(), from, self.file.file(), at, len, unit)
     }
 
     pub(super) fn detach(&self, ring: &mut dyn FileRing) {
@@ -145,6 +206,9 @@ const ZERO: FallocateFlags = FallocateFlags::FALLOC_FL_ZERO_RANGE.union(Fallocat
 /// Zeroes are written in pieces of this many bytes where nothing better works.
 const ZERO_PIECE: usize = 1 << 20;
 
+/// A hint is not to fill all memory: no more of an extent is fetched.
+const PREFETCH_MAX: u64 = 64 << 20;
+
 /// What is punched to see whether it works.
 const BEYOND_THE_END: u64 = 4096;
 
@@ -186,7 +250,7 @@ mod tests {
     fn medium(file: DiskFile, discards_to_zeroes: Option<bool>) -> Medium {
         let with = |reads_zero| Discard { granularity: 512, alignment: 0, max_bytes: 4096, reads_zero };
         let geometry = Geometry { discard: discards_to_zeroes.map(with), ..Geometry::plain(512, 4096) };
-        Medium::new(Path::new("medium"), file, geometry).unwrap()
+        Medium::new(Path::new("medium"), file, geometry, Way::Direct).unwrap()
     }
 
     #[test]
@@ -211,6 +275,47 @@ mod tests {
         submit(Op::Zero { at: 0, len: 4096, may_unmap: true });
         assert_eq!(ring.0, wanted.map(|(_, work)| work));
         assert_eq!(ring.1, 1, "zeroing may have to write");
+    }
+
+    #[test]
+    fn an_atomic_write_within_the_limits_goes_to_the_kernel_as_one_and_no_other_does() {
+        let mut medium = medium(DiskFile::new(tempfile::tempfile().unwrap()), None);
+        let home = Arc::new(crate::testing::Collector::default());
+        let submit = |medium: &Medium, at, len| {
+            let mut ring = Notes::default();
+            let op = Op::WriteAtomic { at, len, durable: true };
+            medium.submit(Job::new(op, Some(Buffer::alone(len as usize)), 0, home.clone()), &mut ring);
+            assert_eq!(home.take().result, Err(DiskError::Unsupported), "by the ring or without it");
+            ring.0
+        };
+        assert_eq!(submit(&medium, 1024, 1024), [], "the medium has no such writes");
+        medium.atomic = Some(AtomicLimits { max_bytes: 2048, granularity: 512, alignment: 512, natural: true });
+        assert_eq!(submit(&medium, 1024, 1024), [FileWork::WriteAtomic { at: 1024, durable: true }]);
+        assert_eq!(submit(&medium, 512, 1024), []);
+        assert_eq!(submit(&medium, 0, 4096), []);
+    }
+
+    #[test]
+    fn a_prefetch_is_passed_on_where_there_is_a_cache_to_fill_and_no_longer_than_is_sane() {
+        let sparse = || {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(1 << 30).unwrap();
+            DiskFile::new(file)
+        };
+        let home = Arc::new(crate::testing::Collector::default());
+        for (way, wanted) in
+            [(Way::PageCache, vec![FileWork::Prefetch { at: 512, len: 64 << 20 }]), (Way::Direct, vec![])]
+        {
+            let medium = Medium::new(Path::new("medium"), sparse(), Geometry::plain(512, 1 << 30), way).unwrap();
+            let submit = |at, len| {
+                let mut ring = Notes::default();
+                medium.submit(Job::new(Op::Prefetch { at, len }, None, 0, home.clone()), &mut ring);
+                (ring.0, home.take().result)
+            };
+            assert_eq!(submit(512, (1 << 30) - 512).0, wanted);
+            assert_eq!(submit(1024, 1 << 30), (vec![], Err(DiskError::OutOfRange)));
+            assert_eq!(submit(1024, 0), (vec![], Ok(())));
+        }
     }
 
     #[test]

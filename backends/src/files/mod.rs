@@ -6,6 +6,7 @@ mod look;
 mod medium;
 mod options;
 mod ring;
+mod space;
 mod sysfs;
 
 pub use blockio::BlockDisk;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use rustix::io::{ReadWriteFlags, pwritev2};
 
 use crate::{DiskError, Job, Work};
 
@@ -37,6 +39,20 @@ pub enum FileWork {
         at: u64,
         /// The data must be safe from a loss of power (`RWF_DSYNC`).
         durable: bool,
+    },
+    /// Store the buffer at offset `at` whole or not at all (`RWF_ATOMIC`).
+    WriteAtomic {
+        /// Where to begin, in bytes.
+        at: u64,
+        /// The data must be safe from a loss of power (`RWF_DSYNC`).
+        durable: bool,
+    },
+    /// Read into the page cache, soon (`POSIX_FADV_WILLNEED`).
+    Prefetch {
+        /// Where to begin, in bytes.
+        at: u64,
+        /// How many bytes.
+        len: u32,
     },
     /// Make what was written before safe from a loss of power (`fdatasync`).
     Sync,
@@ -75,12 +91,37 @@ impl FileWork {
                 file.file.write_all_at(job.buffer(), at)?;
                 if durable { Ok(file.file.sync_data()?) } else { Ok(()) }
             }
+            Self::WriteAtomic { at, durable } => write_atomic(file, at, job.buffer(), durable),
+            Self::Prefetch { at, len } => {
+                let at = i64::try_from(at).map_err(|_| DiskError::OutOfRange)?;
+                Ok(posix_fadvise(file, at, len.into(), PosixFadviseAdvice::POSIX_FADV_WILLNEED)?)
+            }
             Self::Sync => Ok(file.file.sync_data()?),
             Self::Allocate { mode, at, len } => file.allocate(FallocateFlags::from_bits_retain(mode), at, len),
             Self::Discard { .. } => Err(DiskError::Unsupported),
         }
     }
 }
+
+/// The kernel's flags of such a write: the same for every way of handing it over.
+fn write_flags(durable: bool) -> ReadWriteFlags {
+    let atomic = ReadWriteFlags::from_bits_retain(RWF_ATOMIC);
+    if durable { atomic | ReadWriteFlags::DSYNC } else { atomic }
+}
+
+fn write_atomic(file: &DiskFile, at: u64, bytes: &[u8], durable: bool) -> Result<(), DiskError> {
+    let written = loop {
+        match pwritev2(file, &[IoSlice::new(bytes)], at, write_flags(durable)) {
+            Err(rustix::io::Errno::INTR) => {}
+            result => break result.map_err(io::Error::from)?,
+        }
+    };
+    // All or nothing; anything between would be the kernel's mistake, and not to be hidden.
+    if written == bytes.len() { Ok(()) } else { Err(DiskError::Medium) }
+}
+
+/// `RWF_ATOMIC` of linux/fs.h, since Linux 6.11; older kernels say `EOPNOTSUPP`.
+const RWF_ATOMIC: u32 = 0x40;
 
 /// An open file that disk work is done on.
 ///
@@ -200,6 +241,30 @@ mod tests {
         let mut ring = crate::testing::InlineRing::default();
         ring.submit(&file, work, job());
         assert_eq!((ring.discarded(), home.take().result), (&[(512, 1024)][..], Ok(())));
+    }
+
+    #[test]
+    fn a_write_that_the_kernel_cannot_do_whole_or_not_at_all_is_not_done() {
+        // Not past the page cache, so that no kernel can.
+        let file = DiskFile::new(tempfile::tempfile().unwrap());
+        let home = Arc::new(crate::testing::Collector::default());
+        for durable in [false, true] {
+            let op = crate::Op::WriteAtomic { at: 0, len: 4096, durable };
+            let mut job = Job::new(op, Some(crate::Buffer::alone(4096)), 0, home.clone());
+            assert_eq!(FileWork::WriteAtomic { at: 0, durable }.perform(&file, &mut job), Err(DiskError::Unsupported));
+        }
+        assert_eq!(file.file().metadata().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_prefetch_of_a_file_changes_nothing_and_ends_well() {
+        let file = DiskFile::new(tempfile::tempfile().unwrap());
+        file.file().write_all_at(&[7; 8192], 0).unwrap();
+        let home = Arc::new(crate::testing::Collector::default());
+        let mut job = Job::new(crate::Op::Prefetch { at: 0, len: 8192 }, None, 0, home);
+        assert_eq!(FileWork::Prefetch { at: 512, len: 4096 }.perform(&file, &mut job), Ok(()));
+        let beyond = FileWork::Prefetch { at: u64::MAX, len: 512 }.perform(&file, &mut job);
+        assert_eq!(beyond, Err(DiskError::OutOfRange));
     }
 
     #[test]

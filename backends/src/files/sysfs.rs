@@ -39,6 +39,16 @@ impl BlockDevice {
         self.queue("physical_block_size")
     }
 
+    /// Where the first whole physical block begins, in bytes; 0 where the kernel says that none ever does.
+    pub(super) fn physical_offset(&self) -> u32 {
+        number(&self.own.join("alignment_offset")).unwrap_or(0)
+    }
+
+    /// Zones of it only take writes in sequence: no initiator of disks would do that.
+    pub(super) fn is_zoned(&self) -> bool {
+        text(&self.disk.join("queue/zoned")).is_some_and(|model| model == "host-managed")
+    }
+
     /// The preferred transfer length, in bytes; 0 where it has none.
     pub(super) fn optimal_io(&self) -> u32 {
         self.queue("optimal_io_size").unwrap_or(0)
@@ -138,6 +148,8 @@ pub(super) mod tests {
                 ("ro", "0\n"),
                 ("queue/logical_block_size", "512\n"),
                 ("queue/physical_block_size", "4096\n"),
+                ("alignment_offset", "0\n"),
+                ("queue/zoned", "none\n"),
                 ("queue/optimal_io_size", "65536\n"),
                 ("queue/rotational", "1\n"),
                 ("queue/discard_max_bytes", "1073741824\n"),
@@ -147,6 +159,7 @@ pub(super) mod tests {
                 ("device/wwid", "naa.600508b1001c5e2a\n"),
                 ("sda1/partition", "1\n"),
                 ("sda1/ro", "1\n"),
+                ("sda1/alignment_offset", "3584\n"),
                 ("sda1/discard_alignment", "512\n"),
             ],
         );
@@ -162,7 +175,7 @@ pub(super) mod tests {
         assert_eq!((part.logical_block(), part.physical_block(), part.optimal_io()), (Some(512), Some(4096), 65536));
         assert_eq!((part.rotational(), part.write_cache(), part.read_only()), (Some(true), false, true));
         assert_eq!((part.discard_max(), part.discard_granularity(), part.discard_alignment()), (1 << 30, 4096, 512));
-        assert_eq!(part.write_zeroes_max(), 0);
+        assert_eq!((part.write_zeroes_max(), part.physical_offset(), part.is_zoned()), (0, 3584, false));
         assert_eq!(part.identity().unwrap(), "wwid:naa.600508b1001c5e2a:part1");
         let disk = BlockDevice::find_in(root.path(), SDA).unwrap();
         assert_eq!((disk.read_only(), disk.discard_alignment()), (false, 0));
@@ -184,6 +197,9 @@ pub(super) mod tests {
         let disk = BlockDevice::find_in(root.path(), SDA).unwrap();
         assert!(disk.write_cache());
         assert_eq!((disk.logical_block(), disk.discard_max(), disk.rotational()), (None, 0, None));
+        assert!(!disk.is_zoned());
+        put(&root.path().join("devices/sda"), &[("alignment_offset", "-1\n")]);
+        assert_eq!(disk.physical_offset(), 0);
         assert_eq!(disk.identity(), None);
         assert_eq!(BlockDevice::find_in(root.path(), SDA | 2), None);
     }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use table::{PAGE_BYTES, Table};
 
-use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op};
+use crate::contract::Runs;
+use crate::{AtomicLimits, Backend, Discard, DiskError, FileRing, Geometry, Job, Op, Run, Usage};
 
 /// A disk in memory.
 ///
@@ -138,6 +139,21 @@ impl Backend for MemoryDisk {
 
     fn shares_pages(&self) -> bool {
         true
+    }
+
+    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
+        let end = at.saturating_add(len).min(self.size());
+        if at >= end {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut runs = Runs::from(at);
+        let _ = self.table.held(at, end).all(|(held, end)| runs.until(end, held));
+        Ok(Some(runs.list()))
+    }
+
+    fn usage(&self) -> io::Result<Option<Usage>> {
+        let used = self.resident();
+        Ok(Some(Usage { used, available: self.size().saturating_sub(used) }))
     }
 
     fn describe(&self) -> String {

@@ -120,6 +120,25 @@ impl Table {
         }
     }
 
+    /// The pages from that of `at` on: whether each takes memory, and where it ends. Pages that never had any come
+    /// as one where they lie together.
+    pub(super) fn held(&self, at: u64, end: u64) -> impl Iterator<Item = (bool, u64)> {
+        let mut at = at;
+        std::iter::from_fn(move || {
+            if at >= end {
+                return None;
+            }
+            let (number, _) = split(at);
+            let held = self.slot(number).map(|slot| lock(slot).is_some());
+            at = match held {
+                Some(_) => (number + 1) * PAGE_BYTES as u64,
+                None => (group_of(number) as u64 + 1) * GROUP_BYTES,
+            }
+            .min(end);
+            Some((held.unwrap_or(false), at))
+        })
+    }
+
     // None: the group was never written.
     fn slot(&self, number: u64) -> Option<&Mutex<Page>> {
         Some(&self.groups[group_of(number)].get()?[index_in_group(number)])

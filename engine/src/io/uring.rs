@@ -114,6 +114,9 @@ impl Uring {
             FileWork::Allocate { mode, at, len } => {
                 on_file!(file => opcode::Fallocate::new(file, len).offset(at).mode(mode).build())
             }
+            FileWork::Prefetch { at, len } => on_file!(file => {
+                opcode::Fadvise::new(file, len.into(), libc::POSIX_FADV_WILLNEED).offset(at).build()
+            }),
             FileWork::Read { at } => {
                 let buffer = op.job.raw_buffer().expect("a read job has a buffer");
                 let fixed = self.buffers.index(&self.ring, buffer.slab());
@@ -124,12 +127,13 @@ impl Uring {
                     None => on_file!(file => opcode::Read::new(file, pointer, len).offset(at).build()),
                 }
             }
-            FileWork::Write { at, durable } => {
+            FileWork::Write { at, durable } | FileWork::WriteAtomic { at, durable } => {
                 let buffer = op.job.raw_buffer().expect("a write job has a buffer");
                 let fixed = self.buffers.index(&self.ring, buffer.slab());
                 let (pointer, len) = rest(buffer, op.done);
                 let at = at + op.done as u64;
-                let flags = if durable { libc::RWF_DSYNC } else { 0 };
+                let atomic = if matches!(op.work, FileWork::WriteAtomic { .. }) { RWF_ATOMIC } else { 0 };
+                let flags = atomic | if durable { libc::RWF_DSYNC } else { 0 };
                 match fixed {
                     Some(slab) => on_file!(file => {
                         opcode::WriteFixed::new(file, pointer, len, slab).offset(at).rw_flags(flags).build()
@@ -159,7 +163,8 @@ impl Uring {
     fn completed(&mut self, key: usize, result: i32) {
         self.in_kernel -= 1;
         let op = &mut self.ops[key];
-        let moves = matches!(op.work, FileWork::Read { .. } | FileWork::Write { .. });
+        let moves = matches!(op.work, FileWork::Read { .. } | FileWork::Write { .. } | FileWork::WriteAtomic { .. });
+        let whole = matches!(op.work, FileWork::WriteAtomic { .. });
         let outcome = match result {
             error if error < 0 && [libc::EINTR, libc::EAGAIN].contains(&-error) => None,
             error if error < 0 => Some(Err(DiskError::from(io::Error::from_raw_os_error(-error)))),
@@ -169,7 +174,12 @@ impl Uring {
                 op.done += usize::try_from(moved).expect("checked above");
                 let len = op.job.raw_buffer().map_or(0, |buffer| buffer.len());
                 assert!(op.done <= len, "the kernel moved more than it was asked");
-                (op.done == len).then_some(Ok(()))
+                match op.done == len {
+                    true => Some(Ok(())),
+                    // All or nothing; anything between would be the kernel's mistake, and not to be hidden.
+                    false if whole => Some(Err(DiskError::Medium)),
+                    false => None,
+                }
             }
             _ => Some(Ok(())),
         };
@@ -368,6 +378,9 @@ impl Buffers {
         true
     }
 }
+
+/// `RWF_ATOMIC` of linux/fs.h, since Linux 6.11; older kernels say `EOPNOTSUPP`.
+const RWF_ATOMIC: i32 = 0x40;
 
 /// Requests per submission; more than a turn usually makes due.
 const ENTRIES: u32 = 256;
