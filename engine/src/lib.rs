@@ -19,7 +19,6 @@ pub mod control;
 mod errand;
 mod hold;
 pub mod io;
-#[allow(dead_code, reason = "shards take to it next")]
 mod lane;
 pub mod roster;
 mod shard;

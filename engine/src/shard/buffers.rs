@@ -6,6 +6,9 @@
 //! sends keeps buffers from itself alone.
 //!
 //! Whoever waits holds no buffer. A line of holders would be a line that waits for itself.
+//!
+//! Exchanges, and commands that go alone, stand in no line: others wait for them. They take from the reserve of the
+//! pool, and then from a little memory beside it.
 
 use std::time::Instant;
 
@@ -13,7 +16,7 @@ use ferrite_backends::Buffer;
 use ferrite_scsi::{Reply, Status};
 
 use super::task::{Stage, Task, TaskKey};
-use super::{LANDING_DEADLINE, Shard};
+use super::{LANDING_DEADLINE, SPARE_MAX, Shard};
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -22,6 +25,7 @@ impl<I: Io> Shard<I> {
     pub(super) fn start(&mut self, key: TaskKey, urgent: bool) {
         let task = self.tasks.live(key);
         let (session, tag, len) = (task.session, task.tag, task.work.data_out());
+        let (dormant, presses) = (task.dormant, task.work.presses());
         if len == 0 {
             if urgent && let Some((connection, member)) = self.carried(session) {
                 // Nobody wants the data: let it pass now, or the stream would stand still until the disk is done.
@@ -29,10 +33,26 @@ impl<I: Io> Shard<I> {
             }
             return self.go_on(key);
         }
-        let buffer = if urgent { self.pool.take_urgent(len as usize) } else { self.take(key, len as usize) };
-        match buffer {
+        if dormant && !urgent {
+            task.stage = Stage::Dormant;
+            return;
+        }
+        let buffer = match (dormant, presses) {
+            (true, _) => None,
+            (false, true) => self.pool.take_urgent(len as usize),
+            (false, false) if urgent => self.pool.take_urgent(len as usize),
+            (false, false) => self.take(key, len as usize),
+        };
+        let buffer = match buffer {
             Some(buffer) => {
                 self.lend(key, len);
+                Some(buffer)
+            }
+            None if dormant || presses => self.take_spare(key, len),
+            None => None,
+        };
+        match buffer {
+            Some(buffer) => {
                 let task = self.tasks.live(key);
                 task.buffer = Some(buffer);
                 task.stage = Stage::Landing;
@@ -43,7 +63,7 @@ impl<I: Io> Shard<I> {
                 // What is asked for must be sent, also when the buffer came by another session's end.
                 self.mark_session_dirty(session);
             }
-            None if urgent => {
+            None if urgent || presses => {
                 let lun = self.forget(key).lun;
                 self.reply(session, lun, tag, Reply::from(Status::TaskSetFull), 0);
             }
@@ -58,6 +78,16 @@ impl<I: Io> Shard<I> {
             entry.landed = now;
             self.note_instant(Some(now + LANDING_DEADLINE));
         }
+    }
+
+    /// Memory beside the pool, for a task that holds none.
+    fn take_spare(&mut self, key: TaskKey, len: u32) -> Option<Buffer> {
+        if self.spare + u64::from(len) > SPARE_MAX {
+            return None;
+        }
+        self.spare += u64::from(len);
+        self.tasks.live(key).spare = len;
+        Some(Buffer::alone(len as usize))
     }
 
     /// A buffer for a task that holds none. `None`: it waits now, and will be resumed.
@@ -103,6 +133,14 @@ impl<I: Io> Shard<I> {
         self.members[task.session].lent += u64::from(len);
     }
 
+    /// A task that goes on has let go of its data-out of `len` bytes.
+    pub(super) fn give_data_back(&mut self, key: TaskKey, len: u32) {
+        match std::mem::take(&mut self.tasks.live(key).spare) {
+            0 => self.give_back(key, len),
+            spare => self.spare -= u64::from(spare),
+        }
+    }
+
     /// A task that goes on has let go of `len` bytes.
     pub(super) fn give_back(&mut self, key: TaskKey, len: u32) {
         let task = self.tasks.live(key);
@@ -115,7 +153,12 @@ impl<I: Io> Shard<I> {
     /// Takes a task out, with what it holds.
     pub(super) fn take_out(&mut self, key: TaskKey) -> Task {
         let task = self.tasks.remove(key);
-        self.members[task.session].lent -= task.lent;
+        let member = &mut self.members[task.session];
+        member.lent -= task.lent;
+        self.spare -= u64::from(task.spare);
+        if !member.lineups.is_empty() {
+            self.left_lineup(key, &task);
+        }
         self.relieve(task.session);
         task
     }
@@ -146,6 +189,13 @@ impl<I: Io> Shard<I> {
                 return self.note_instant(Some(now + STARVED_LOOK));
             }
             self.starved.pop_front();
+        }
+    }
+
+    /// A task that waited for others of its nexus does so no more. One of which the data lands goes on by itself.
+    pub(super) fn begin(&mut self, key: TaskKey) {
+        if self.tasks.live(key).stage == Stage::Dormant {
+            self.resume(key);
         }
     }
 

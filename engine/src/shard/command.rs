@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use ferrite_backends::{Backend, Buffer, Data, FileRing, Finished, Job};
 use ferrite_iscsi::{Command, Event, Outcome, TaskTag};
-use ferrite_scsi::{Reply, Sense, Status, lun};
+use ferrite_scsi::{Reply, Sense, SenseKey, Status, goes_alone, lun};
 
 use super::Shard;
 use super::body::Body;
+use super::order::Rank;
 use super::task::{Stage, TaskKey};
 use super::work::{Ask, Lend, Rare, Work, sense_of};
 use crate::io::Io;
+use crate::lane::Claim;
 
 impl<I: Io> Shard<I> {
     /// Acts on what the protocol of a link has found; true when there was anything.
@@ -33,35 +35,41 @@ impl<I: Io> Shard<I> {
     }
 
     fn arrived_command(&mut self, link: usize, command: &Command) {
-        let (session, number, unit, plan) = {
-            let super::Phase::Full { session, .. } = self.links[link].phase else { unreachable!("it has events") };
-            let member = &mut self.members[session];
-            member.counters.commands += 1;
-            // A number that is no LUN of ours names the missing unit, as every number nobody configured.
-            let number = lun::parse(command.lun).unwrap_or(u16::MAX);
-            let cdb = command.extended.as_deref().unwrap_or(&command.cdb);
-            let ask = Ask {
-                cdb,
-                attribute: attribute(command.attribute),
-                data_in: if command.read { command.expected } else { 0 },
-                data_out: if command.write { command.expected } else { 0 },
-                gathered: 0,
-                block_size: member.block_size(number),
-                write_cache: member.write_cache(number),
-            };
-            let work = if command.read && command.write {
-                // No command of ours is bidirectional, and the table would only see one direction.
-                Err(Reply::from(Sense::INVALID_FIELD_IN_CDB))
-            } else {
-                Work::new(member.plan(number, &ask), &ask)
-            };
-            (session, number, member.unit_id(number), work)
+        let super::Phase::Full { session, .. } = self.links[link].phase else { unreachable!("it has events") };
+        let member = &mut self.members[session];
+        member.counters.commands += 1;
+        // A number that is no LUN of ours names the missing unit, as every number nobody configured.
+        let number = lun::parse(command.lun).unwrap_or(u16::MAX);
+        let cdb = command.extended.as_deref().unwrap_or(&command.cdb);
+        let ask = Ask {
+            cdb,
+            attribute: attribute(command.attribute),
+            data_in: if command.read { command.expected } else { 0 },
+            data_out: if command.write { command.expected } else { 0 },
+            gathered: 0,
+            block_size: member.block_size(number),
+            write_cache: member.write_cache(number),
         };
-        match plan {
+        let unit = member.unit_id(number);
+        let rank = Rank::of(command.attribute);
+        // What nearly all commands are: they wait for nobody before they are looked at.
+        let plain = rank == Some(Rank::Simple) && member.lineups.is_empty() && !self.alone[usize::from(cdb[0])];
+        let waits = !plain && rank.is_some_and(|rank| self.must_wait(session, unit, rank));
+        let work = match rank {
+            // No command of ours is bidirectional, and the table would only see one direction.
+            _ if command.read && command.write => Err(Sense::INVALID_FIELD_IN_CDB.into()),
+            None => Err(INVALID_MESSAGE.into()),
+            Some(_) if !plain && (goes_alone(cdb) || (waits && ask.data_out == 0)) => Ok(Work::unplanned(&ask)),
+            Some(_) => Work::new(self.members[session].plan(number, &ask), &ask),
+        };
+        match work {
             Err(reply) => self.reply(session, number, command.task, reply, 0),
             Ok(work) => {
                 let key = self.tasks.insert(session, command.task, number, unit, work);
                 self.members[session].remember(command.task, key);
+                if let Some(rank) = rank.filter(|_| !plain) {
+                    self.line_up(key, rank, waits);
+                }
                 self.start(key, command.data_follows);
             }
         }
@@ -80,13 +88,13 @@ impl<I: Io> Shard<I> {
         task.landed = true;
         let session = task.session;
         let Work::Rare(rare) = &mut task.work else { return self.go_on(key) };
-        if let Rare::CompareRepeated { pattern, block, .. } = &mut **rare {
-            // Whoever waits for a buffer holds none, and this one will wait for its reads.
-            let list = task.buffer.take().expect("the block has landed");
-            *block = Box::from(&list[..]);
-            let len = *pattern;
-            drop(list);
-            self.give_back(key, len);
+        if let Rare::CompareRepeated { block: small, .. } | Rare::Unplanned { list: small, .. } = &mut **rare {
+            // Whoever waits for a buffer, or for a claim that is held for long, holds none.
+            let landed = task.buffer.take().expect("its data has landed");
+            *small = Box::from(&landed[..]);
+            let len = u32::try_from(small.len()).expect("a block or a list is small");
+            drop(landed);
+            self.give_data_back(key, len);
             return self.go_on(key);
         }
         let Rare::Gather { cdb, attribute, data_in, data_out, .. } = &**rare else { return self.go_on(key) };
@@ -99,7 +107,7 @@ impl<I: Io> Shard<I> {
         let ask = Ask { cdb: &cdb, attribute, data_in, data_out, gathered, block_size, write_cache };
         let plan = member.gathered(number, &ask, &list);
         drop(list);
-        self.give_back(key, gathered);
+        self.give_data_back(key, gathered);
         match Work::new(plan, &ask) {
             Ok(work) => {
                 assert_eq!(work.data_out(), 0, "a command gathers once");
@@ -116,20 +124,35 @@ impl<I: Io> Shard<I> {
     /// Submits the next job of a task, or answers it.
     pub(super) fn go_on(&mut self, key: TaskKey) {
         let task = self.tasks.live(key);
+        if task.dormant {
+            task.stage = Stage::Dormant;
+            return;
+        }
+        let rare = match &task.work {
+            Work::Rare(rare) if matches!(**rare, Rare::Unplanned { .. }) => return self.plan_at_last(key),
+            work => matches!(work, Work::Rare(_)),
+        };
         let Some(step) = task.work.step() else {
             return match task.work.errand() {
                 Some((plan, order)) => self.send_away(key, plan, order),
                 None => self.good(key, None),
             };
         };
-        let (session, number, unit) = (task.session, task.lun, task.unit);
-        let Some(lun) = self.members[session].lun(number).filter(|lun| lun.id == unit) else {
+        let (session, number) = (task.session, task.lun);
+        let Some(unit) = self.members[session].unit(number).filter(|unit| unit.lun.id == task.unit) else {
             // The LUN was removed while the data was on its way, or between two jobs; there may even be another
             // of its number.
             return self.fail(key, Sense::NO_SUCH_UNIT);
         };
-        let shares_pages = lun.disk.shares_pages();
+        let (armed, shares_pages) = (unit.armed, unit.lun.disk.shares_pages());
         let len = step.op.moves();
+        if step.lend == Lend::Repeated && task.buffer.is_none() && !self.fill(key, len) {
+            return;
+        }
+        if (rare || armed) && !self.has_claim(key, &step) {
+            return;
+        }
+        let task = self.tasks.live(key);
         let buffer = match step.lend {
             Lend::None => None,
             Lend::Fresh if shares_pages => {
@@ -139,13 +162,8 @@ impl<I: Io> Shard<I> {
                 self.lend(key, len);
                 None
             }
-            Lend::DataOut => {
+            Lend::DataOut | Lend::Repeated => {
                 let mut buffer = task.buffer.take().expect("its data has landed");
-                buffer.truncate(len as usize);
-                Some(buffer)
-            }
-            Lend::Repeated if task.buffer.is_some() => {
-                let mut buffer = task.buffer.take().expect("just seen");
                 buffer.truncate(len as usize);
                 Some(buffer)
             }
@@ -155,22 +173,35 @@ impl<I: Io> Shard<I> {
                 self.lend(key, len);
                 Some(self.pool.take(len as usize).unwrap_or_else(|| Buffer::alone(len as usize)))
             }
-            Lend::Fresh | Lend::Repeated => {
-                let Some(mut buffer) = self.take(key, len as usize) else { return };
+            Lend::Fresh => {
+                let Some(buffer) = self.take(key, len as usize) else { return };
                 self.lend(key, len);
-                if let Work::Rare(rare) = &self.tasks.live(key).work
-                    && let Rare::WriteSame { pattern, .. } = &**rare
-                {
-                    buffer.chunks_exact_mut(pattern.len()).for_each(|block| block.copy_from_slice(pattern));
-                }
                 Some(buffer)
             }
         };
-        self.tasks.live(key).stage = Stage::Disk;
+        let home = self.home_of(key);
+        let task = self.tasks.live(key);
+        task.stage = Stage::Disk;
+        let job = Job::new(step.op, buffer, key.token(), home);
+        let job = if rare && task.work.presses() { job.urgent() } else { job };
         let member = &mut self.members[session];
         member.on_disk += 1;
         let lun = member.lun(number).expect("seen above");
-        submit(&*lun.disk, Job::new(step.op, buffer, key.token(), self.home.clone()), self.io.disks());
+        submit(&*lun.disk, job, self.io.disks());
+    }
+
+    /// Gives a task a buffer with its pattern, over and over. False: it waits for one.
+    fn fill(&mut self, key: TaskKey, len: u32) -> bool {
+        let Some(mut buffer) = self.take(key, len as usize) else { return false };
+        self.lend(key, len);
+        let task = self.tasks.live(key);
+        if let Work::Rare(rare) = &task.work
+            && let Rare::WriteSame { pattern, .. } = &**rare
+        {
+            buffer.chunks_exact_mut(pattern.len()).for_each(|block| block.copy_from_slice(pattern));
+        }
+        task.buffer = Some(buffer);
+        true
     }
 
     /// A job came home: the next step, or the answer.
@@ -196,6 +227,8 @@ impl<I: Io> Shard<I> {
             return;
         }
         let step = task.work.step().expect("a job of it was out");
+        // Of a write that was on the disk already when writes began to be claimed.
+        task.pass.take_if(|held| matches!(held.claim, Claim::Change { .. }));
         if let Err(error) = done.result {
             let block_size = member.block_size(task.lun);
             tracing::warn!(
@@ -220,7 +253,7 @@ impl<I: Io> Shard<I> {
         if let Work::Read { flush: false, .. } = task.work {
             return self.good(key, read);
         }
-        let outcome = task.work.home(read.as_ref(), task.buffer.as_deref());
+        let outcome = task.work.home(read.as_ref(), task.buffer.as_deref_mut());
         if read.is_some() {
             // Home before the next step looks for a buffer.
             drop(read);
@@ -294,6 +327,9 @@ pub(super) fn submit(disk: &dyn Backend, job: Job, ring: &mut dyn FileRing) {
         tracing::error!(?op, "a disk panicked when it was given a job");
     }
 }
+
+/// 5/49/00: a task attribute that means something under an ACA condition only (SAM-5 5.9).
+const INVALID_MESSAGE: Sense = Sense::new(SenseKey::IllegalRequest, 0x49, 0x00);
 
 fn attribute(of: ferrite_iscsi::Attribute) -> ferrite_scsi::Attribute {
     match of {

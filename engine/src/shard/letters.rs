@@ -13,6 +13,7 @@ use super::task::TaskKey;
 use crate::catalog::Catalog;
 pub(crate) use crate::hold::Hold;
 use crate::io::Inbox;
+use crate::lane::{Arming, Call};
 
 /// A letter to a shard whose connections arrive as `S`.
 pub(crate) enum Letter<S> {
@@ -29,6 +30,10 @@ pub(crate) enum Letter<S> {
     AbortUnit { unit: u64, by: u64, of: Option<Named>, tell: Option<Attention>, hold: Hold },
     /// An errand of a task has been done, or all that the task waited for: this is what is left of its command.
     Returned { task: TaskKey, plan: Plan },
+    /// A unit has had its first exchange: its writes are claimed from now on. Let go of, it has been seen.
+    Arm { unit: u64, arming: Arc<Arming> },
+    /// What a task has claimed, it may have now.
+    GoOn { task: u64 },
     /// All that a task management function of this shard waited for has ended.
     Managed { pending: u64 },
     /// End every session of a target but `by` (TARGET COLD RESET).
@@ -84,6 +89,12 @@ pub(crate) struct GoodWhenDone<S: Send + 'static> {
 impl<S: Send + 'static> Drop for GoodWhenDone<S> {
     fn drop(&mut self) {
         self.inbox.post(Letter::Returned { task: self.task, plan: Plan::Reply(Reply::from(Status::Good)) });
+    }
+}
+
+impl<S: Send> Call for Inbox<Letter<S>> {
+    fn go_on(&self, token: u64) {
+        self.post(Letter::GoOn { task: token });
     }
 }
 

@@ -8,12 +8,14 @@
 
 mod body;
 mod buffers;
+mod claim;
 mod command;
 mod errands;
 pub(crate) mod letters;
 pub(crate) mod link;
 mod login;
 mod manage;
+mod order;
 mod report;
 mod serve;
 pub(crate) mod session;
@@ -28,11 +30,13 @@ use std::time::{Duration, Instant};
 
 use ferrite_backends::{Finished, Home, Pool};
 use ferrite_iscsi::{Connection, ConnectionLimits, LoginLimits};
+use ferrite_scsi::goes_alone;
 use slab::Slab;
 
 use crate::catalog::Catalog;
 use crate::errand::Errands;
 use crate::io::{Inbox, Io, Readiness};
+use crate::lane::Call;
 use crate::roster::Roster;
 use body::Body;
 use letters::Letter;
@@ -75,6 +79,8 @@ pub(crate) struct Shard<I: Io> {
     inbox: Arc<Inbox<Letter<I::Stream>>>,
     /// The same inbox, as jobs see it.
     home: Arc<dyn Home>,
+    /// And as lanes see it.
+    caller: Arc<dyn Call>,
     peers: Inboxes<I::Stream>,
     pool: Pool,
     roster: Arc<Roster>,
@@ -101,6 +107,12 @@ pub(crate) struct Shard<I: Io> {
     share: u64,
     /// Sessions that hold less than before and have tasks that wait for that.
     relieved: Vec<usize>,
+    /// Sessions of which commands may begin that waited for others.
+    unblocked: Vec<usize>,
+    /// Bytes beside the pool, lent to what may not wait for it: at most [`SPARE_MAX`].
+    spare: u64,
+    /// By operation code: whether some command of that code [goes alone](goes_alone).
+    alone: [bool; 256],
     /// Flushes that belong to no command, until they are home.
     flushes: Slab<turn::Flush>,
 
@@ -132,6 +144,7 @@ impl<I: Io> Shard<I> {
             number,
             io,
             home: inbox.clone(),
+            caller: inbox.clone(),
             inbox,
             peers,
             pool,
@@ -151,6 +164,9 @@ impl<I: Io> Shard<I> {
             starved: VecDeque::new(),
             share,
             relieved: Vec::new(),
+            unblocked: Vec::new(),
+            spare: 0,
+            alone: std::array::from_fn(|code| (0..32).any(|action| goes_alone(&[code as u8, action]))),
             flushes: Slab::new(),
             staging: vec![0; STAGING].into_boxed_slice(),
             finished: Vec::new(),
@@ -216,6 +232,10 @@ const SHARE_MAX: u64 = 8 << 20;
 
 /// A small pool is not for one session alone: it gets this part of it at the most.
 const SESSIONS_PER_POOL: u64 = 4;
+
+/// Memory beside the pool of a shard, for data of exchanges when bulk transfers have used the pool up, and for data
+/// that lands while its command waits for others of its nexus. Past it such commands are told TASK SET FULL.
+const SPARE_MAX: u64 = 2 * Pool::BUFFER_MAX as u64;
 
 /// A link that is done has this long to take its last bytes.
 const LINGER: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ use ferrite_iscsi::{Session, TaskTag};
 use ferrite_scsi::{Attention, LogicalUnit, Nexus, NexusId, Plan, Port, Reply, Sense};
 
 use super::letters::Hold;
+use super::order::Lineup;
 use super::task::TaskKey;
 use super::work::Ask;
 use crate::catalog::{Lun, Target};
@@ -35,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) lent: u64,
     /// Tasks that wait for its share, oldest first.
     pub(crate) choked: VecDeque<TaskKey>,
+    /// Units where not all commands are SIMPLE: mostly none.
+    pub(crate) lineups: Vec<Lineup>,
     /// Its target was removed; it ends.
     pub(crate) lost: bool,
     /// Who waits for the session's end.
@@ -47,6 +50,8 @@ pub(crate) struct UnitLink {
     pub(crate) number: u16,
     pub(crate) lun: Arc<Lun>,
     pub(crate) nexus: Nexus,
+    /// Its writes are claimed in the unit's lane.
+    pub(crate) armed: bool,
 }
 
 /// The unit behind LUN numbers that nobody configured.
@@ -80,6 +85,7 @@ impl Member {
             on_disk: 0,
             lent: 0,
             choked: VecDeque::new(),
+            lineups: Vec::new(),
             lost: false,
             holds: Vec::new(),
             counters: Counters::default(),
@@ -92,7 +98,12 @@ impl Member {
     }
 
     fn link_unit(&self, number: u16, lun: &Arc<Lun>) -> UnitLink {
-        UnitLink { number, lun: lun.clone(), nexus: Nexus::new(self.nexus.clone()) }
+        UnitLink { number, lun: lun.clone(), nexus: Nexus::new(self.nexus.clone()), armed: lun.lane.is_armed() }
+    }
+
+    /// What it has with the configured LUN behind `number`.
+    pub(crate) fn unit(&self, number: u16) -> Option<&UnitLink> {
+        position(&self.units, number).map(|at| &self.units[at])
     }
 
     /// Who its initiator port and target port are.
@@ -123,6 +134,12 @@ impl Member {
             self.told(ask.cdb[0], reply);
         }
         plan
+    }
+
+    /// What the unit behind `number` has against a write by this nexus just now.
+    pub(crate) fn refuses_writing(&mut self, number: u16) -> Option<Reply> {
+        let (unit, nexus, _) = self.unit_and_port(number);
+        unit.refuses(nexus, true)
     }
 
     // A changed inventory is told once for all units of a target (SPC-4 6.33), by a unit attention or by the

@@ -7,8 +7,10 @@ use ferrite_iscsi::TaskTag;
 use slab::Slab;
 
 use super::letters::Hold;
+use super::order::Rank;
 use super::work::Work;
 use crate::errand::Ticket;
+use crate::lane::{Claim, Pass};
 
 /// A command that was planned and not answered yet, or was aborted and still has a job on a disk.
 pub(crate) struct Task {
@@ -28,6 +30,13 @@ pub(crate) struct Task {
     pub(crate) landed: bool,
     /// Bytes that it holds of its session's share.
     pub(crate) lent: u64,
+    /// Bytes of memory beside the pool that it holds.
+    pub(crate) spare: u32,
+    /// What it has claimed of the unit's lane, or waits for.
+    pub(crate) pass: Option<Held>,
+    pub(crate) rank: Rank,
+    /// It has to wait for others of its nexus.
+    pub(crate) dormant: bool,
     /// The protocol has forgotten it: nothing is answered when its job comes home.
     pub(crate) aborted: bool,
     /// What is being done for it elsewhere.
@@ -46,10 +55,21 @@ pub(crate) enum Stage {
     Choked,
     /// Data-Out from the initiator.
     Landing,
+    /// Other commands of its nexus, by its task attribute.
+    Dormant,
+    /// Its claim: what others do with the same bytes.
+    Queued,
     /// A job on a disk.
     Disk,
     /// An errand, or the ends of other commands.
     Away,
+}
+
+/// A claim of a task; its jobs hold the pass, too.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) pass: Arc<Pass>,
+    pub(crate) claim: Claim,
 }
 
 /// The tasks of a shard.
@@ -82,6 +102,10 @@ impl Tasks {
             stage: Stage::Starved,
             landed: false,
             lent: 0,
+            spare: 0,
+            pass: None,
+            rank: Rank::Simple,
+            dormant: false,
             aborted: false,
             errand: None,
             holds: Vec::new(),
@@ -109,7 +133,7 @@ impl Tasks {
         self.slots.len()
     }
 
-    /// All tasks; used by task management only, which may look at each.
+    /// All tasks; for what happens rarely, and may look at each.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Task> {
         self.slots.iter_mut().map(|(_, task)| task)
     }

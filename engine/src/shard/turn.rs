@@ -56,6 +56,7 @@ impl<I: Io> Shard<I> {
         }
         self.io.turn_disks();
         self.collect(now);
+        self.begin_next();
         self.feed_starved(now);
         self.send_due(now);
         self.feed_choked();
@@ -66,7 +67,7 @@ impl<I: Io> Shard<I> {
     }
 
     fn has_work(&self) -> bool {
-        !self.runnable.is_empty() || !self.dirty.is_empty() || !self.relieved.is_empty()
+        !(self.runnable.is_empty() && self.dirty.is_empty() && self.relieved.is_empty() && self.unblocked.is_empty())
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -104,6 +105,8 @@ impl<I: Io> Shard<I> {
             Letter::Proceed { link } => self.proceed_login(link, now),
             Letter::AbortUnit { unit, by, of, tell, hold } => self.abort_unit(unit, by, of.as_ref(), tell, &hold),
             Letter::Returned { task, plan } => self.returned(task, plan),
+            Letter::Arm { unit, arming } => self.arm(unit, &arming),
+            Letter::GoOn { task } => self.may_go_on(task),
             Letter::Managed { pending } => self.managed(pending),
             Letter::EndTarget { target, by } => self.end_target(target, by, now),
             // Whoever asked may have stopped waiting.

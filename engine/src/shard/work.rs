@@ -1,6 +1,6 @@
 //! What a planned command still has to do on its disk: one job after the other, until it is done.
 //!
-//! Most commands are one job. The rest (verify, compare, write same, unmap) is a short sequence; it is kept
+//! Most commands are one job. The rest (verify, compare, exchange, write same, unmap) is a short sequence; it is kept
 //! here as a small state machine without I/O, so that it can be read and tested by itself.
 
 use ferrite_backends::{DiskError, Op};
@@ -9,6 +9,7 @@ use ferrite_scsi::{Attribute, Extent, Plan, Sense};
 
 use super::body::Body;
 use crate::errand::Order;
+use crate::lane::Claim;
 
 /// Work of one command. Positions and lengths are bytes of the medium.
 #[derive(Debug)]
@@ -26,6 +27,14 @@ pub(crate) enum Work {
 /// The commands that are more than one job, or rare.
 #[derive(Debug)]
 pub(crate) enum Rare {
+    /// Not even looked at: it has to wait for others first. Its parameter list, if it has one, lands meanwhile.
+    Unplanned {
+        cdb: Box<[u8]>,
+        attribute: Attribute,
+        data_in: u32,
+        data_out: u32,
+        list: Box<[u8]>,
+    },
     /// A parameter list, for [`ferrite_scsi::LogicalUnit::gathered`].
     Gather {
         cdb: Box<[u8]>,
@@ -41,6 +50,23 @@ pub(crate) enum Rare {
         wanted: u32,
         compare: bool,
         written: bool,
+    },
+    /// Stored whole or not at all.
+    WriteAtomic {
+        at: u64,
+        len: u32,
+        wanted: u32,
+        durable: bool,
+    },
+    /// COMPARE AND WRITE, ORWRITE: read, and written if `rule` says so. Nobody else writes meanwhile.
+    Exchange {
+        at: u64,
+        len: u32,
+        wanted: u32,
+        durable: bool,
+        rule: Rule,
+        /// Data-out is what is to be written.
+        decided: bool,
     },
     /// Data-out against the medium.
     Compare {
@@ -66,6 +92,10 @@ pub(crate) enum Rare {
     Flush {
         wanted: u32,
     },
+    Prefetch {
+        at: u64,
+        len: u64,
+    },
     Discard {
         extents: Vec<Extent>,
         next: usize,
@@ -89,6 +119,15 @@ pub(crate) enum Rare {
         plan: Option<Plan>,
         order: Order,
     },
+}
+
+/// What an exchange makes of the medium and of data-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The second half of data-out, where the first half equals the medium.
+    WriteIfEqual,
+    /// The one OR the other.
+    Or,
 }
 
 /// The next job of some work.
@@ -167,15 +206,65 @@ impl Work {
             Plan::WriteSame { at, len, fua, pattern } => {
                 rare(Rare::WriteSame { at, left: len, durable: fua, pattern, wanted: ask.gathered })
             }
-            Plan::CompareAndWrite { .. }
-            | Plan::OrWrite { .. }
-            | Plan::WriteAtomic { .. }
-            | Plan::Prefetch { .. }
-            | Plan::Ask(_)
-            | Plan::Copy(_)
-            | Plan::Erase(_) => return Err(Sense::INVALID_OPCODE.into()),
+            // Half of an exchange, or of what must be whole, is not what was asked for.
+            Plan::CompareAndWrite { len, .. } if ask.data_out / 2 < len => return Err(Sense::DATA_OUT_LENGTH.into()),
+            Plan::WriteAtomic { len, .. } if ask.data_out < len => return Err(Sense::DATA_OUT_LENGTH.into()),
+            Plan::CompareAndWrite { at, len, fua } => rare(Rare::Exchange {
+                at,
+                len,
+                wanted: 2 * len,
+                durable: fua,
+                rule: Rule::WriteIfEqual,
+                decided: false,
+            }),
+            Plan::OrWrite { at, len, fua } => match whole(len) {
+                0 => Self::Done { wanted: len },
+                cut => {
+                    let (rule, decided) = (Rule::Or, false);
+                    rare(Rare::Exchange { at, len: cut, wanted: len, durable: fua, rule, decided })
+                }
+            },
+            Plan::WriteAtomic { at, len, fua } => rare(Rare::WriteAtomic { at, len, wanted: len, durable: fua }),
+            Plan::Prefetch { at, len } => rare(Rare::Prefetch { at, len }),
+            Plan::Ask(_) | Plan::Copy(_) | Plan::Erase(_) => return Err(Sense::INVALID_OPCODE.into()),
             Plan::Keep(_) | Plan::Abort { .. } => rare(Rare::Errand { plan: Some(plan), order: ask.order() }),
         })
+    }
+
+    /// A command that is looked at when its time has come.
+    pub(crate) fn unplanned(ask: &Ask<'_>) -> Self {
+        Self::Rare(Box::new(Rare::Unplanned {
+            cdb: ask.cdb.into(),
+            attribute: ask.attribute,
+            data_in: ask.data_in,
+            data_out: ask.data_out,
+            list: Box::default(),
+        }))
+    }
+
+    /// What the unit's lane is asked for before the next job; of writes only where `armed`.
+    pub(crate) fn claim(&self, step: &Step, armed: bool) -> Option<Claim> {
+        if let Some((at, len)) = self.exchanges() {
+            return Some(Claim::Exchange { at, len });
+        }
+        let changes = armed && step.op.changes();
+        step.op.extent().filter(|_| changes).map(|(at, len)| Claim::Change { at, len })
+    }
+
+    /// The extent that it reads and writes while nobody else writes it.
+    fn exchanges(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Rare(rare) => match **rare {
+                Rare::Exchange { at, len, .. } => Some((at, len.into())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether others wait for it, so that it waits for nothing that bulk transfers may use up.
+    pub(crate) fn presses(&self) -> bool {
+        matches!(self, Self::Rare(rare) if matches!(**rare, Rare::Exchange { .. } | Rare::Unplanned { .. }))
     }
 
     /// Bytes of data-out that must have landed before the first step.
@@ -184,8 +273,11 @@ impl Work {
             Self::Read { .. } | Self::Done { .. } => 0,
             Self::Write { len, .. } => *len,
             Self::Rare(rare) => match **rare {
+                Rare::Unplanned { data_out, .. } => data_out.min(LIST_MAX),
                 Rare::Gather { len, data_out, .. } => len.min(data_out),
-                Rare::WriteAndVerify { len, .. } | Rare::Compare { len, .. } => len,
+                Rare::WriteAndVerify { len, .. } | Rare::Compare { len, .. } | Rare::WriteAtomic { len, .. } => len,
+                Rare::Exchange { len, rule: Rule::WriteIfEqual, .. } => 2 * len,
+                Rare::Exchange { len, rule: Rule::Or, .. } => len,
                 Rare::CompareRepeated { pattern, .. } => pattern,
                 _ => 0,
             },
@@ -199,8 +291,10 @@ impl Work {
             Self::Rare(rare) => match **rare {
                 Rare::Gather { len, .. } => len,
                 Rare::Errand { ref order, .. } => order.gathered,
-                Rare::Verify { .. } => 0,
+                Rare::Verify { .. } | Rare::Prefetch { .. } | Rare::Unplanned { .. } => 0,
                 Rare::WriteAndVerify { wanted, .. }
+                | Rare::WriteAtomic { wanted, .. }
+                | Rare::Exchange { wanted, .. }
                 | Rare::Compare { wanted, .. }
                 | Rare::CompareRepeated { wanted, .. }
                 | Rare::Flush { wanted }
@@ -234,11 +328,19 @@ impl Work {
             Self::Write { at, len, durable, .. } => Step { op: Op::Write { at, len, durable }, lend: Lend::DataOut },
             Self::Done { .. } => return None,
             Self::Rare(ref rare) => match **rare {
-                Rare::Gather { .. } | Rare::Errand { .. } => return None,
+                Rare::Gather { .. } | Rare::Unplanned { .. } | Rare::Errand { .. } => return None,
                 Rare::WriteAndVerify { at, len, written: false, .. } => {
                     Step { op: Op::Write { at, len, durable: true }, lend: Lend::DataOut }
                 }
+                Rare::Exchange { at, len, durable, decided: true, .. } => {
+                    Step { op: Op::Write { at, len, durable }, lend: Lend::DataOut }
+                }
+                Rare::WriteAtomic { at, len, durable, .. } => {
+                    Step { op: Op::WriteAtomic { at, len, durable }, lend: Lend::DataOut }
+                }
+                Rare::Prefetch { at, len } => Step { op: Op::Prefetch { at, len }, lend: Lend::None },
                 Rare::WriteAndVerify { at, len, .. } | Rare::Compare { at, len, .. } => read(at, len),
+                Rare::Exchange { at, len, .. } => read(at, len),
                 Rare::CompareRepeated { left: 0, .. } | Rare::Verify { left: 0, .. } => return None,
                 Rare::WriteSame { left: 0, .. } => return None,
                 Rare::CompareRepeated { at, left, .. } | Rare::Verify { at, left, .. } => read(at, chunk(left)),
@@ -256,13 +358,25 @@ impl Work {
     }
 
     /// A job came home well, with what it read. After it [`Work::step`] says what is next.
-    pub(crate) fn home(&mut self, read: Option<&Body>, data_out: Option<&[u8]>) -> Result<(), Failure> {
+    pub(crate) fn home(&mut self, read: Option<&Body>, data_out: Option<&mut [u8]>) -> Result<(), Failure> {
         let wanted = self.wanted();
         match self {
             Self::Read { flush: flush @ true, .. } => *flush = false,
             Self::Read { .. } | Self::Write { .. } | Self::Done { .. } => *self = Self::Done { wanted },
             Self::Rare(rare) => match &mut **rare {
                 Rare::WriteAndVerify { written: written @ false, .. } => *written = true,
+                Rare::Exchange { len, rule, decided: decided @ false, .. } => {
+                    let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
+                    let len = *len as usize;
+                    match rule {
+                        Rule::WriteIfEqual => {
+                            difference(read, |at, len| &sent[at..at + len])?;
+                            sent.copy_within(len..2 * len, 0);
+                        }
+                        Rule::Or => or(&mut sent[..len], read),
+                    }
+                    *decided = true;
+                }
                 Rare::WriteAndVerify { compare: true, .. } | Rare::Compare { .. } => {
                     let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
                     difference(read, |at, len| &sent[at..at + len])?;
@@ -284,9 +398,14 @@ impl Work {
                 }
                 Rare::Discard { next, .. } => *next += 1,
                 Rare::Errand { .. } => unreachable!("an errand is no job"),
-                Rare::WriteAndVerify { .. } | Rare::Flush { .. } | Rare::Zero { .. } | Rare::Gather { .. } => {
-                    *self = Self::Done { wanted };
-                }
+                Rare::WriteAndVerify { .. }
+                | Rare::WriteAtomic { .. }
+                | Rare::Exchange { .. }
+                | Rare::Flush { .. }
+                | Rare::Prefetch { .. }
+                | Rare::Zero { .. }
+                | Rare::Gather { .. }
+                | Rare::Unplanned { .. } => *self = Self::Done { wanted },
             },
         }
         Ok(())
@@ -366,6 +485,16 @@ fn difference<'a>(read: &Body, expected: impl Fn(usize, usize) -> &'a [u8]) -> R
     Ok(())
 }
 
+/// `sent` gets the bits of `read`.
+fn or(sent: &mut [u8], read: &Body) {
+    let mut at = 0;
+    while at < sent.len() {
+        let piece = read.piece(at);
+        sent[at..].iter_mut().zip(piece).for_each(|(bits, more)| *bits |= more);
+        at += piece.len();
+    }
+}
+
 /// Compares each block of `read` with `block`; the error is the offset of the first difference.
 fn compare_blocks(read: &Body, block: &[u8]) -> Result<(), u64> {
     let mut at = 0;
@@ -393,6 +522,9 @@ fn chunk(left: u64) -> u32 {
 /// Long work goes in pieces of this many bytes, so that it cannot take all buffers. A multiple of every
 /// block size.
 const CHUNK: u64 = 1 << 20;
+
+/// No parameter list is longer ([`Plan::Gather`]).
+const LIST_MAX: u32 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -439,11 +571,11 @@ mod tests {
         let plan = Plan::WriteAndVerify { at: 0, len: 512, compare: true };
         let mut work = Work::new(plan, &ask(0, 512)).unwrap();
         assert_eq!(work.step().unwrap().op, Op::Write { at: 0, len: 512, durable: true });
-        work.home(None, Some(&[1; 512])).unwrap();
+        work.home(None, Some(&mut [1; 512])).unwrap();
         assert_eq!(work.step().unwrap().op, Op::Read { at: 0, len: 512 });
         let mut read = vec![1; 512];
         read[300] = 2;
-        let failure = work.home(Some(&Body::Bytes(read)), Some(&[1; 512])).unwrap_err();
+        let failure = work.home(Some(&Body::Bytes(read)), Some(&mut [1; 512])).unwrap_err();
         assert_eq!(failure.0, Sense::miscompare(300));
     }
 
@@ -473,6 +605,89 @@ mod tests {
         second[5] = 0;
         let failure = work.home(Some(&Body::Bytes(second)), None).unwrap_err();
         assert_eq!(failure.0, Sense::miscompare((1 << 20) + 5));
+    }
+
+    fn compare_and_write() -> Work {
+        Work::new(Plan::CompareAndWrite { at: 4096, len: 1024, fua: true }, &ask(0, 2048)).unwrap()
+    }
+
+    #[test]
+    fn a_compare_and_write_reads_and_where_that_is_equal_writes_the_second_half() {
+        let mut work = compare_and_write();
+        assert_eq!((work.data_out(), work.wanted()), (2048, 2048));
+        let step = work.step().unwrap();
+        assert_eq!(step, Step { op: Op::Read { at: 4096, len: 1024 }, lend: Lend::Fresh });
+        let whole = Some(Claim::Exchange { at: 4096, len: 1024 });
+        assert_eq!((work.claim(&step, true), work.claim(&step, false)), (whole, whole));
+        let mut sent = [vec![1; 1024], vec![2; 1024]].concat();
+        work.home(Some(&Body::Bytes(vec![1; 1024])), Some(&mut sent)).unwrap();
+        let step = work.step().unwrap();
+        assert_eq!(step, Step { op: Op::Write { at: 4096, len: 1024, durable: true }, lend: Lend::DataOut });
+        assert_eq!(work.claim(&step, true), whole, "the claim is not changed on the way");
+        assert_eq!(sent[..1024], [2; 1024]);
+        work.home(None, Some(&mut sent)).unwrap();
+        assert_eq!((work.step(), work.wanted()), (None, 2048));
+    }
+
+    #[test]
+    fn a_compare_and_write_that_finds_something_else_tells_where_and_writes_nothing() {
+        for at in [0, 1, 511, 512, 1023] {
+            let (mut work, mut read) = (compare_and_write(), vec![1; 1024]);
+            read[at] = 7;
+            let mut sent = [vec![1; 1024], vec![2; 1024]].concat();
+            let failure = work.home(Some(&Body::Bytes(read)), Some(&mut sent)).unwrap_err();
+            assert_eq!(failure.0, Sense::miscompare(at as u64));
+        }
+        // The second half is not compared.
+        let mut sent = [vec![1; 1024], vec![1; 1024]].concat();
+        compare_and_write().home(Some(&Body::Bytes(vec![1; 1024])), Some(&mut sent)).unwrap();
+    }
+
+    #[test]
+    fn what_must_be_whole_is_refused_where_less_data_is_announced() {
+        let refused = Err(Sense::DATA_OUT_LENGTH.into());
+        let exchange = || Plan::CompareAndWrite { at: 0, len: 1024, fua: false };
+        assert_eq!(Work::new(exchange(), &ask(0, 2047)).map(|_| ()), refused);
+        assert!(Work::new(exchange(), &ask(0, 4096)).is_ok());
+        let atomic = || Plan::WriteAtomic { at: 0, len: 1024, fua: false };
+        assert_eq!(Work::new(atomic(), &ask(0, 1023)).map(|_| ()), refused);
+        let work = Work::new(atomic(), &ask(0, 1024)).unwrap();
+        let op = Op::WriteAtomic { at: 0, len: 1024, durable: false };
+        assert_eq!(work.step().unwrap(), Step { op, lend: Lend::DataOut });
+    }
+
+    #[test]
+    fn an_orwrite_writes_the_bits_of_both_and_only_the_blocks_that_came() {
+        let mut work = Work::new(Plan::OrWrite { at: 512, len: 1024, fua: false }, &ask(0, 600)).unwrap();
+        assert_eq!((work.data_out(), work.wanted()), (512, 1024));
+        assert_eq!(work.step().unwrap().op, Op::Read { at: 512, len: 512 });
+        let mut sent = vec![0b0101; 512];
+        work.home(Some(&Body::Bytes(vec![0b0011; 512])), Some(&mut sent)).unwrap();
+        assert_eq!(work.step().unwrap().op, Op::Write { at: 512, len: 512, durable: false });
+        assert_eq!(sent, [0b0111; 512]);
+    }
+
+    #[test]
+    fn a_write_is_claimed_where_there_are_exchanges_and_a_read_never() {
+        let write = Work::new(Plan::Write { at: 512, len: 1024, fua: false }, &ask(0, 1024)).unwrap();
+        let step = write.step().unwrap();
+        assert_eq!(write.claim(&step, true), Some(Claim::Change { at: 512, len: 1024 }));
+        assert_eq!(write.claim(&step, false), None);
+        let extents = vec![Extent { at: 0, len: 512 }, Extent { at: 4096, len: 8192 }];
+        let mut discard = Work::new(Plan::Discard { extents }, &ask(0, 0)).unwrap();
+        discard.home(None, None).unwrap();
+        let step = discard.step().unwrap();
+        assert_eq!(discard.claim(&step, true), Some(Claim::Change { at: 4096, len: 8192 }), "one after the other");
+        let plans = [
+            Plan::Read { at: 0, len: 512, fua: true },
+            Plan::Flush { at: 0, len: 0, immediate: false },
+            Plan::Prefetch { at: 0, len: 512 },
+        ];
+        for plan in plans {
+            let work = Work::new(plan, &ask(512, 0)).unwrap();
+            let step = work.step().unwrap();
+            assert_eq!(work.claim(&step, true), None);
+        }
     }
 
     #[test]
