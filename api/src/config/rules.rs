@@ -120,8 +120,7 @@ impl Findings<'_> {
                 let at = luns.key(number);
                 let identity = &lun.identity;
                 if let Some(id) = &identity.scsi_id {
-                    let key = (identity.vendor.clone(), id.clone());
-                    self.unique(&mut ids, key, &at, "scsi_id", id.as_str());
+                    self.unique(&mut ids, id.clone(), &at, "scsi_id", id.as_str());
                 }
                 if let Some(naa) = &identity.naa {
                     self.unique(&mut names, ("naa", naa.as_str()), &at, "naa", naa.as_str());
@@ -133,8 +132,7 @@ impl Findings<'_> {
                     self.unique(&mut names, ("scsi_id_hex", id.as_str()), &at, "scsi_id_hex", id.as_str());
                 }
                 if let Some(serial) = &identity.serial {
-                    let key = (identity.vendor.clone(), identity.product.clone(), serial.clone());
-                    self.unique(&mut serials, key, &at, "serial", serial.as_str());
+                    self.unique(&mut serials, serial.clone(), &at, "serial", serial.as_str());
                 }
                 self.disk(&mut disks, &at, lun);
             }

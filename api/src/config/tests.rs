@@ -174,10 +174,15 @@ fn two_luns_that_look_the_same_are_refused() {
         ]
     );
     assert_eq!(both(&lun("a", "/a", "read_only = true"), &lun("b", "/a", "read_only = true")), Vec::<String>::new());
-    assert_eq!(
-        both(&lun("a", "/a", "serial = \"X\"\nvendor = \"A\""), &lun("b", "/b", "serial = \"X\"\nvendor = \"B\"")),
-        Vec::<String>::new()
-    );
+    // Who makes a disk does not tell it from another: much software looks at the serial number or the name alone.
+    for (name, value) in [("serial", "X"), ("scsi_id", "X"), ("naa", "3000000000000001"), ("eui64", "0000000000000001")]
+    {
+        let lun = |at: &str, vendor: &str| {
+            lun(at, &format!("/{at}"), &format!("{name} = \"{value}\"\nvendor = \"{vendor}\""))
+        };
+        let said = both(&lun("a", "A"), &lun("b", "B"));
+        assert!(said.len() == 1 && said[0].starts_with("error[F-0204]") && said[0].contains(name), "{said:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct NaaName(String);
 
-/// An EUI-64 name (SPC-4, EUI-64 based designator format): 16 hex digits.
+/// An EUI-64 based name (SPC-4, EUI-64 based designator format): 16, 24 or 32 hex digits.
 ///
 /// It may be written with `eui.` or `0x` in front, in either case; it is kept as its digits, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,9 +54,9 @@ impl Eui64Name {
     /// # Errors
     /// `F-0203`.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        digits(text, "eui.").filter(|digits| digits.len() == 16).map(Eui64Name).ok_or_else(|| {
+        digits(text, "eui.").filter(|digits| matches!(digits.len(), 16 | 24 | 32)).map(Eui64Name).ok_or_else(|| {
             Refusal::new(codes::BAD_INQUIRY_TEXT, format!("{} is not an EUI-64 name", quoted(text)))
-                .hint("it is 16 hex digits")
+                .hint("it is 16, 24 or 32 hex digits")
         })
     }
 
@@ -65,9 +65,9 @@ impl Eui64Name {
         &self.0
     }
 
-    /// Its bytes.
-    pub fn to_bytes(&self) -> [u8; 8] {
-        bytes(&self.0).try_into().expect("16 digits are 8 bytes")
+    /// Its 8, 12 or 16 bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        bytes(&self.0)
     }
 }
 
@@ -143,9 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn an_eui_64_name_is_8_bytes() {
+    fn an_eui_64_name_is_8_12_or_16_bytes() {
         let name = Eui64Name::parse("eui.0123456789ABCDEF").unwrap();
         assert_eq!(name.to_bytes(), [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF]);
+        assert_eq!(Eui64Name::parse(&"0".repeat(24)).unwrap().to_bytes().len(), 12);
+        assert_eq!(Eui64Name::parse(&"0".repeat(32)).unwrap().to_bytes().len(), 16);
         for text in ["", "0123456789abcde", "0123456789abcdef0", "naa.0123456789abcdef"] {
             assert!(Eui64Name::parse(text).is_err(), "{text:?}");
         }

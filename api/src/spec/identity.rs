@@ -16,7 +16,7 @@ pub struct IdentitySpec {
     /// The NAA designator, VPD page 83h; for owners of an IEEE company id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub naa: Option<NaaName>,
-    /// The EUI-64 designator, VPD page 83h.
+    /// The EUI-64 based designator, VPD page 83h.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eui64: Option<Eui64Name>,
     /// The T10 vendor designator's own part, VPD page 83h.

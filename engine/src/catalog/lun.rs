@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ferrite_api::{BackendSpec, IdentitySpec, InquiryText, Iqn, LunSpec, Refusal, codes};
+use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Refusal, codes};
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
-use ferrite_scsi::{Ascii, Book, Designator, Identity, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
+use ferrite_scsi::{Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
+use super::identity::{identity, unique_name};
 use crate::lane::Lane;
 use crate::state::{Keeper, StateDir};
 
@@ -38,18 +39,15 @@ impl Lun {
         target: &Iqn,
         number: u16,
         disk: Arc<dyn Backend>,
-        identity: &IdentitySpec,
+        spec: &IdentitySpec,
         read_only: bool,
         state: Option<&Arc<StateDir>>,
     ) -> Result<Self, Refusal> {
         let geometry = disk.geometry();
         let about = format!("lun {number} of {target}");
         let medium = medium(&geometry, read_only).map_err(|refusal| refusal.about(&about))?;
-        // What does not move comes first: given names, then the disk's own, then its place here.
-        let given = identity.scsi_id.as_ref().map(|text| format!("scsi_id:{}", text.as_str()));
-        let given = given.or_else(|| identity.serial.as_ref().map(|text| format!("serial:{}", text.as_str())));
-        let unique = given.or(geometry.identity).unwrap_or_else(|| format!("lun:{target}/{number}"));
-        let identity = named(&unique, identity).map_err(|refusal| refusal.about(&about))?;
+        let unique = unique_name(spec, geometry.identity, || format!("lun:{target}/{number}"));
+        let identity = identity(spec, &unique).map_err(|refusal| refusal.about(&about))?;
         let keeper = state.map(|state| state.keeper(target.as_str(), &unique));
         let book = match &keeper {
             Some(keeper) => Book::keeping(keeper.load().map_err(|refusal| refusal.about(&about))?),
@@ -148,42 +146,6 @@ fn medium(geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
         optimal_transfer: blocks(geometry.optimal_io.into()),
         ..plain
     })
-}
-
-fn named(unique: &str, spec: &IdentitySpec) -> Result<Identity, Refusal> {
-    let bad = |error| Refusal::new(codes::BAD_INQUIRY_TEXT, format!("{error}"));
-    let mut identity = Identity::derive(unique);
-    if spec.vendor.is_some() || spec.scsi_id.is_some() {
-        let naa = identity.designators().iter().find(|designator| matches!(designator, Designator::Naa(_))).cloned();
-        let derived = identity.designators().iter().find_map(|designator| match designator {
-            Designator::T10 { id, .. } => Some(*id),
-            _ => None,
-        });
-        let vendor = text(&spec.vendor).unwrap_or("FERRITE");
-        let id = match text(&spec.scsi_id) {
-            Some(id) => Ascii::new(id).map_err(bad)?,
-            None => derived.expect("a derived identity has a T10 designator"),
-        };
-        let t10 = Designator::T10 { vendor: Ascii::new(vendor).map_err(bad)?, id };
-        identity = identity.with_designators(naa.into_iter().chain([t10]).collect()).map_err(bad)?;
-    }
-    if let Some(vendor) = text(&spec.vendor) {
-        identity = identity.with_vendor(vendor).map_err(bad)?;
-    }
-    if let Some(product) = text(&spec.product) {
-        identity = identity.with_product(product).map_err(bad)?;
-    }
-    if let Some(revision) = text(&spec.revision) {
-        identity = identity.with_revision(revision).map_err(bad)?;
-    }
-    if let Some(serial) = text(&spec.serial) {
-        identity = identity.with_serial(serial).map_err(bad)?;
-    }
-    Ok(identity)
-}
-
-fn text<const N: usize>(text: &Option<InquiryText<N>>) -> Option<&str> {
-    text.as_ref().map(InquiryText::as_str)
 }
 
 impl std::fmt::Debug for Lun {

@@ -3,6 +3,7 @@
 //! A catalog is immutable. A change is a new catalog, posted to every shard; each shard swaps it between two
 //! turns, and its acknowledgement is the proof that nothing runs against the old one.
 
+mod identity;
 mod lun;
 mod target;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use ferrite_api::Iqn;
 use ferrite_iscsi::{Auth, Offer, Terms};
 
+pub(crate) use identity::check_identities;
 pub use lun::Lun;
 pub(crate) use lun::open;
 pub(crate) use target::auth;

@@ -13,7 +13,7 @@ use ferrite_backends::Backend;
 use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
-use crate::catalog::{Catalog, Lun, Portal, Target, auth, open};
+use crate::catalog::{Catalog, Lun, Portal, Target, auth, check_identities, open};
 use crate::errand::Errands;
 use crate::hold::{Held, Hold};
 use crate::shard::letters::Letter;
@@ -264,27 +264,6 @@ impl State {
 fn lun_of(target: &Target, number: LunNumber) -> Result<Arc<Lun>, Refusal> {
     let found = target.luns.get(&number.number()).cloned();
     found.ok_or_else(|| Refusal::new(codes::NO_SUCH_LUN, format!("{} has no lun {number}", target.name)))
-}
-
-/// Two disks with one name are one disk to an initiator, and it would write through both paths to both.
-/// The same disk behind two targets is one disk, and rightly has one name.
-fn check_identities(catalog: &Catalog) -> Result<(), Refusal> {
-    let luns: Vec<&Arc<Lun>> = catalog.luns().collect();
-    for (at, one) in luns.iter().enumerate() {
-        for other in &luns[at + 1..] {
-            let same_name = one.unit.identity().serial() == other.unit.identity().serial();
-            if same_name && !Arc::ptr_eq(&one.disk, &other.disk) {
-                let what = format!(
-                    "{} and {} would show the same serial number {}",
-                    one.disk.describe(),
-                    other.disk.describe(),
-                    one.unit.identity().serial()
-                );
-                return Err(Refusal::new(codes::DUPLICATE_IDENTITY, what).hint("give each its own `serial`"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Two LUNs of one target on one disk would keep their reservations in one file, each without those of the other.

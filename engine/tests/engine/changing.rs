@@ -141,6 +141,34 @@ fn many_changes_disturb_no_session_that_they_do_not_concern() {
 }
 
 #[test]
+fn two_disks_with_one_designator_are_refused_and_one_disk_under_two_numbers_is_not() {
+    let served = Served::new(&options(Default::default(), 1));
+    for (spec, fits) in [
+        (r#"{"naa":"3000000000000001"}"#, true),
+        (r#"{"naa":"naa.3000000000000001","serial":"OTHER"}"#, false),
+        (r#"{"eui64":"0000000000000001"}"#, true),
+        (r#"{"eui64":"0000000000000001","serial":"OTHER"}"#, false),
+        (r#"{"profile":"iet-0.4.15","scsi_id":"A"}"#, true),
+        (r#"{"profile":"iet-0.4.15","scsi_id":"B"}"#, true),
+        (r#"{"profile":"iet-1.4.20","scsi_id_hex":"41","serial":"OTHER"}"#, false),
+    ] {
+        let identity: ferrite_api::IdentitySpec = serde_json::from_str(spec).unwrap();
+        let number = lun(served.engine.catalog().luns().count() as u16);
+        let added = served.engine.add_disk(&iqn(), number, Arc::new(MemoryDisk::new(1 << 20)), &identity);
+        assert_eq!(
+            added.map_err(|refusal| refusal.code),
+            fits.then_some(()).ok_or(codes::DUPLICATE_IDENTITY),
+            "{spec}"
+        );
+    }
+    let disk = Arc::new(MemoryDisk::new(1 << 20));
+    let identity: ferrite_api::IdentitySpec = serde_json::from_str(r#"{"serial":"SHARED"}"#).unwrap();
+    for number in [100, 101] {
+        served.engine.add_disk(&iqn(), lun(number), disk.clone(), &identity).unwrap();
+    }
+}
+
+#[test]
 fn two_disks_with_one_serial_number_are_refused() {
     let served = Served::new(&options(Default::default(), 1));
     let identity = ferrite_api::IdentitySpec {

@@ -2,8 +2,8 @@
 
 use super::{Identity, Profile};
 
-/// A name that two units share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A name that two units share, or could share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Clash {
     /// A designator of the device identification page, as text: multipath would make one disk of two.
     Name(String),
@@ -15,10 +15,14 @@ impl Identity {
     /// What `other` has that this unit has, too: they must not be shown by one node. No serial at all is not a serial
     /// that is shared.
     pub fn clash(&self, other: &Identity) -> Option<Clash> {
-        let theirs = names(other);
-        let name = names(self).into_iter().find(|name| theirs.contains(name));
-        let serial = (!self.serial.is_empty() && self.serial == other.serial).then(|| self.serial.clone());
-        name.map(Clash::Name).or(serial.map(Clash::Serial))
+        let theirs = other.marks();
+        self.marks().into_iter().find(|mark| theirs.contains(mark))
+    }
+
+    /// All that no other unit may have: two units with one of these in common clash.
+    pub fn marks(&self) -> Vec<Clash> {
+        let serial = (!self.serial.is_empty()).then(|| Clash::Serial(self.serial.clone()));
+        names(self).into_iter().map(Clash::Name).chain(serial).collect()
     }
 }
 
