@@ -160,6 +160,11 @@ impl Medium {
         self.optimal_transfer.min(self.transfer_max()) / physical * physical
     }
 
+    /// Whether SANITIZE has a block erase: whoever asks afterwards must see that no block has space, and read zeroes.
+    pub(crate) fn block_erases(&self) -> bool {
+        self.maps && self.unmap.is_some_and(|unmap| unmap.reads_zero)
+    }
+
     /// Blocks of the longest COMPARE AND WRITE: what its one-byte field can say, so far as half of its data is a
     /// transfer.
     pub(crate) fn compare_and_write_max(&self) -> u8 {

@@ -28,6 +28,9 @@ pub struct Nexus {
     /// How things stand at that generation.
     #[serde(skip)]
     verdict: Verdict,
+    /// What WRITE BUFFER put into the echo buffer.
+    #[serde(skip)]
+    echo: Option<Box<[u8]>>,
 }
 
 impl Nexus {
@@ -35,7 +38,7 @@ impl Nexus {
     pub fn new(id: NexusId) -> Self {
         let mut attentions = AttentionQueue::default();
         attentions.push(Attention::PowerOn);
-        Nexus { id, attentions, read_to: None, verdict: Verdict::default() }
+        Nexus { id, attentions, read_to: None, verdict: Verdict::default(), echo: None }
     }
 
     /// Who it is.
@@ -82,6 +85,10 @@ impl Nexus {
 
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    pub(crate) fn echo(&mut self) -> &mut Option<Box<[u8]>> {
+        &mut self.echo
     }
 
     pub(crate) fn queue(&mut self) -> &mut AttentionQueue {

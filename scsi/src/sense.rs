@@ -89,6 +89,8 @@ impl Sense {
     pub const NO_SUCH_UNIT: Sense = Sense::new(SenseKey::IllegalRequest, 0x25, 0x00);
     /// 5/26/00: a field of the parameter list is wrong; see [`Sense::invalid_parameter`].
     pub const INVALID_FIELD_IN_LIST: Sense = Sense::new(SenseKey::IllegalRequest, 0x26, 0x00);
+    /// 5/2C/00: what this command needs has not come before it.
+    pub const COMMAND_SEQUENCE_ERROR: Sense = Sense::new(SenseKey::IllegalRequest, 0x2C, 0x00);
     /// 5/39/00: mode pages cannot be saved.
     pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x39, 0x00);
     /// 7/27/00: the unit is read-only.

@@ -89,11 +89,12 @@ fn allocation_length(cdb: &[u8]) -> usize {
     let wide = |at: usize, len: usize| cdb[at..at + len].iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
     match cdb[0] {
         0x03 | 0x1A => wide(4, 1),
-        0x12 => wide(3, 2),
+        0x12 | 0x1C => wide(3, 2),
         0x25 => 8,
-        0x5A => wide(7, 2),
+        0x37 | 0x5A => wide(7, 2),
+        0x3C => wide(6, 3),
         0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
-        0xA0 | 0xA3 => wide(6, 4),
+        0xA0 | 0xA3 | 0xB7 => wide(6, 4),
         _ => 0,
     }
 }
@@ -129,7 +130,13 @@ fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
             inside(*at, (*len).into());
         }
         Plan::Prefetch { at, len } | Plan::Ask(Question::Mapped { at, len }) => inside(*at, *len),
-        Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Erase(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
+        Plan::Erase(erase) => match &erase.erasure {
+            Erasure::Overwrite { pattern, passes, .. } => {
+                assert!((1..=block_size as usize).contains(&pattern.len()) && *passes > 0);
+            }
+            Erasure::Zero | Erasure::Discard => {}
+        },
+        Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
         Plan::Discard { extents } => {
             assert!(!extents.is_empty() && extents.len() <= 3);
             extents.iter().for_each(|extent| inside(extent.at, extent.len));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ferrite_scsi::{
-    Answer, AtomicLimits, Attribute, Book, Command, Device, Identity, LogicalUnit, Mapped, Mapping, Medium, Nexus,
-    NexusId, Plan, Port, Provisioning, Question, Reply, Status, UnmapLimits,
+    Answer, AtomicLimits, Attribute, Book, Command, Device, Erasure, Identity, LogicalUnit, Mapped, Mapping, Medium,
+    Nexus, NexusId, Plan, Port, Provisioning, Question, Reply, Status, UnmapLimits,
 };
 
 use crate::bytes::Bytes;
@@ -132,7 +132,12 @@ fn check(unit: &LogicalUnit, plan: &Plan) {
             changes(*at, (*len).into());
         }
         Plan::Prefetch { at, len } | Plan::Ask(Question::Mapped { at, len }) => inside(*at, *len),
-        Plan::Erase(_) => assert!(!medium.read_only, "{plan:?}"),
+        Plan::Erase(erase) => {
+            assert!(!medium.read_only, "{plan:?}");
+            if let Erasure::Overwrite { pattern, passes, .. } = &erase.erasure {
+                assert!((1..=block).contains(&(pattern.len() as u64)) && *passes > 0, "{plan:?}");
+            }
+        }
         Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
         Plan::Gather { .. } => unreachable!("the caller has looked"),
     }

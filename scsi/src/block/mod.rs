@@ -2,6 +2,8 @@
 
 pub(crate) mod cache;
 pub(crate) mod capacity;
+pub(crate) mod defects;
+pub(crate) mod erase;
 pub(crate) mod lba_status;
 pub(crate) mod prefetch;
 mod range;

@@ -27,6 +27,11 @@ impl<'a> Cdb<'a> {
         u16::from_be_bytes(self.array(at))
     }
 
+    pub(crate) fn u24(&self, at: usize) -> u32 {
+        let [high, middle, low] = self.array(at);
+        u32::from_be_bytes([0, high, middle, low])
+    }
+
     pub(crate) fn u32(&self, at: usize) -> u32 {
         u32::from_be_bytes(self.array(at))
     }

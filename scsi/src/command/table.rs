@@ -87,6 +87,8 @@ pub(crate) enum Offered {
     Always,
     /// Those with limits for UNMAP.
     WithUnmap,
+    /// Those of which a block erase can be seen.
+    WithBlockErase,
     /// Those with limits for WRITE ATOMIC.
     WithAtomic,
 }
@@ -196,6 +198,7 @@ impl Row {
         match self.offered {
             Offered::Always => true,
             Offered::WithUnmap => medium.unmap.is_some(),
+            Offered::WithBlockErase => medium.block_erases(),
             Offered::WithAtomic => medium.atomic_shown().is_some(),
         }
     }
@@ -350,14 +353,16 @@ impl Table {
             return Err(self.unknown);
         }
         let row = &self.rows[usize::from(place)];
-        let row = if row.action.is_some() { self.find_action(cdb, opcode)? } else { row };
+        if row.action.is_some() {
+            return self.find_action(cdb, opcode, medium);
+        }
         if row.is_offered(medium) { Ok(row) } else { Err(self.unknown) }
     }
 
-    fn find_action(&self, cdb: &[u8], opcode: u8) -> Result<&'static Row, Sense> {
+    fn find_action(&self, cdb: &[u8], opcode: u8, medium: &Medium) -> Result<&'static Row, Sense> {
         let (action, rows) = (action_of(cdb), self.rows_of(opcode));
         let unknown = || if rows.iter().any(|row| row.names_actions) { wrong_action(opcode) } else { self.unknown };
-        rows.iter().find(|row| row.action == action).ok_or_else(unknown)
+        rows.iter().find(|row| row.action == action && row.is_offered(medium)).ok_or_else(unknown)
     }
 }
 

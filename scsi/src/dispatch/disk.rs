@@ -1,8 +1,10 @@
 //! The commands of a disk: what they look like, and what may stand in their way.
 
-use crate::block::{cache, capacity, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
+use crate::block::{cache, capacity, defects, erase, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
 use crate::command::table::{Offered, Row, Table, WhenPersistent, WhenReserved};
-use crate::primary::{inquiry, luns, mode_select, mode_sense, ready, request_sense, reserve, supported};
+use crate::primary::{
+    buffer, diagnostic, inquiry, luns, mode_select, mode_sense, ready, request_sense, reserve, supported,
+};
 use crate::sense::Sense;
 use WhenPersistent::Reads;
 use WhenReserved::{Allowed, AllowedIf};
@@ -27,6 +29,12 @@ const RARC: (u8, u8) = (1, 0x04);
 /// SYNC_NV: there is no non-volatile cache that it could tell from the medium.
 const SYNC_NV: (u8, u8) = (1, 0x04);
 
+/// Failures that a SANITIZE ends.
+const FAILED: &[Sense] = &[Sense::FORMAT_CORRUPTED, Sense::SANITIZE_FAILED];
+
+/// Seconds: what the slowest disk may need to be written from end to end.
+const DAY: u32 = 86_400;
+
 /// START STOP UNIT with START, and without a power condition, disturbs nobody (SBC-3, reservations).
 const IF_STARTING: WhenReserved = AllowedIf { at: 4, mask: 0xF1, value: 0x01 };
 const IF_ALLOWING: WhenReserved = AllowedIf { at: 4, mask: 0x03, value: 0x00 };
@@ -37,6 +45,9 @@ const ROWS: &[Row] = &[
     Row::new(&[0x00, 0, 0, 0, 0, 0], ready::test),
     // REQUEST SENSE
     Row::new(&[0x03, 0x01, 0, 0, X, 0], request_sense::of_disk).passes_attention().passes_not_ready().when_reserved(Allowed),
+    // FORMAT UNIT: DEFECT LIST FORMAT and CMPLST tell of a list that is not taken, and the interleave is obsolete.
+    Row::new(&[0x04, 0x30, 0, 0, 0, 0], erase::format).ignoring(&[(1, 0x0F), (3, X), (4, X)])
+        .writes().takes_s(DAY).gathers(erase::format_with).mends(&[Sense::FORMAT_CORRUPTED]),
     // READ (6)
     Row::new(&[0x08, 0x1F, X, X, X, 0], transfer::read),
     // WRITE (6)
@@ -53,6 +64,10 @@ const ROWS: &[Row] = &[
     Row::new(&[0x1A, 0x08, X, X, X, 0], mode_sense::six).passes_standby(),
     // START STOP UNIT
     Row::new(&[0x1B, 0x01, 0, 0x0F, 0xF7, 0], cache::start_stop).when_reserved(IF_STARTING).takes_s(60),
+    // RECEIVE DIAGNOSTIC RESULTS
+    Row::new(&[0x1C, 0x01, X, X, X, 0], diagnostic::receive).when_persistent(Reads),
+    // SEND DIAGNOSTIC: DEVOFFL and UNITOFFL allow what does not happen.
+    Row::new(&[0x1D, 0xF4, 0, X, X, 0], diagnostic::send).ignoring(&[(1, 0x03)]).gathers(diagnostic::sent),
     // PREVENT ALLOW MEDIUM REMOVAL
     Row::new(&[0x1E, 0, 0, 0, 0x03, 0], ready::prevent_allow).when_reserved(IF_ALLOWING),
     // READ CAPACITY (10): LOGICAL BLOCK ADDRESS and PMI are obsolete.
@@ -70,12 +85,29 @@ const ROWS: &[Row] = &[
     Row::new(&[0x34, 0x02, X, X, X, X, 0, X, X, 0], prefetch::prefetch).ignoring(&[GROUP_6]).when_persistent(Reads),
     // SYNCHRONIZE CACHE (10)
     Row::new(&[0x35, 0x02, X, X, X, X, 0, X, X, 0], cache::synchronize).ignoring(&[GROUP_6, SYNC_NV]).takes_s(120),
+    // READ DEFECT DATA (10)
+    Row::new(&[0x37, 0, 0x1F, 0, 0, 0, 0, X, X, 0], defects::ten).when_persistent(Reads),
+    // WRITE BUFFER: BUFFER ID and BUFFER OFFSET mean nothing to an echo.
+    Row::new(&[0x3B, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::write)
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).gathers(buffer::written),
+    // READ BUFFER
+    Row::new(&[0x3C, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::read)
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).when_persistent(Reads),
     // WRITE SAME (10)
     Row::new(&[0x41, 0x08, X, X, X, X, 0, X, X, 0], write_same::write_same)
         .ignoring(&[GROUP_6]).writes().takes_s(120).gathers(write_same::gathered),
     // UNMAP
     Row::new(&[0x42, 0, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
         .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
+    // SANITIZE, OVERWRITE
+    Row::new(&[0x48, 0xA1, 0, 0, 0, 0, 0, X, X, 0], erase::overwrite).service_action().names_actions()
+        .writes().takes_s(DAY).gathers(erase::overwrite_with).mends(FAILED),
+    // SANITIZE, BLOCK ERASE
+    Row::new(&[0x48, 0xA2, 0, 0, 0, 0, 0, 0, 0, 0], erase::block_erase).service_action()
+        .offered(Offered::WithBlockErase).writes().takes_s(DAY).mends(FAILED),
+    // SANITIZE, EXIT FAILURE MODE: there is nothing to wait for, and no failure to allow.
+    Row::new(&[0x48, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0], erase::exit_failure_mode).service_action()
+        .ignoring(&[(1, 0xA0)]).mends(FAILED),
     // MODE SELECT (10)
     Row::new(&[0x55, 0x11, 0, 0, 0, 0, 0, X, X, 0], mode_select::ten).alone()
         .gathers(mode_select::gathered_ten).passes_standby(),
@@ -138,6 +170,9 @@ const ROWS: &[Row] = &[
         .ignoring(&[GROUP_10]).writes(),
     // VERIFY (12)
     Row::new(&[0xAF, CHECK, X, X, X, X, X, X, X, X, 0, 0], verify::verify).ignoring(&[GROUP_10]),
+    // READ DEFECT DATA (12): what its index counts is never there.
+    Row::new(&[0xB7, 0x1F, 0, 0, 0, 0, X, X, X, X, 0, 0], defects::twelve)
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).when_persistent(Reads),
 ];
 
 #[cfg(test)]
@@ -179,6 +214,6 @@ mod tests {
     #[test]
     fn commands_with_a_parameter_list_are_those_that_gather() {
         let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
-        assert_eq!(gathering, [0x15, 0x41, 0x42, 0x55, 0x93]);
+        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x93]);
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn limits(asked: &Asked<'_>) -> Vec<u8> {
     body
 }
 
-/// B1h BLOCK DEVICE CHARACTERISTICS: what turns; a form factor it has not.
+/// B1h BLOCK DEVICE CHARACTERISTICS: what turns; a form factor it has not. After a block erase blocks can be read before
+/// they are written (WABEREQ), and unmapped blocks can be compared (VBULS).
 pub(crate) fn characteristics(asked: &Asked<'_>) -> Vec<u8> {
     let rate: u16 = match asked.unit.medium().rotation {
         Rotation::Unknown => 0,
@@ -40,8 +41,12 @@ pub(crate) fn characteristics(asked: &Asked<'_>) -> Vec<u8> {
         Rotation::Rpm(rate) if rate > 0x0400 && rate < 0xFFFF => rate,
         Rotation::Rpm(_) => 0,
     };
+    const WABEREQ_READS_GOOD: u8 = 0x40;
+    const VBULS: u8 = 0x01;
     let mut body = vec![0; 0x3C];
     body[..2].copy_from_slice(&rate.to_be_bytes());
+    body[3] = if asked.unit.medium().block_erases() { WABEREQ_READS_GOOD } else { 0 };
+    body[4] = VBULS;
     body
 }
 
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(rate(Rotation::Rpm(0xFFFF)), [0, 0]);
         let page = Bench::disk().data(&vpd(0xB1));
         assert_eq!((&page[..4], page.len()), (&[0, 0xB1, 0, 0x3C][..], 64));
+        assert_eq!(page[6..10], [0, 0, 1, 0]);
+        assert_eq!(Bench::thin_disk().data(&vpd(0xB1))[7], 0x40);
     }
 
     #[test]

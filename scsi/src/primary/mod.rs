@@ -1,5 +1,7 @@
 //! Commands that every kind of unit has (SPC-4), one file for each question.
 
+pub(crate) mod buffer;
+pub(crate) mod diagnostic;
 pub(crate) mod inquiry;
 pub(crate) mod luns;
 pub(crate) mod mode_select;
