@@ -21,6 +21,7 @@ mod hold;
 pub mod io;
 mod lane;
 pub mod roster;
+mod sense;
 mod shard;
 pub mod state;
 

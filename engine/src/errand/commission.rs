@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrite_scsi::{Attribute, NexusId};
+use ferrite_scsi::{Answer, Attribute, Command, Copied, Copy, LogicalUnit, Nexus, NexusId, Plan, Port};
 
 use crate::catalog::{Lun, Target};
 
@@ -26,4 +26,34 @@ pub(crate) struct Order {
     pub(crate) data_out: u32,
     /// Data-out that a parameter list already took.
     pub(crate) gathered: u32,
+}
+
+impl Commission {
+    /// Goes on with the command now that the disk was asked.
+    pub(crate) fn answered(&self, answer: &Answer) -> Plan {
+        self.going_on(|unit, nexus, port, command| unit.answered(nexus, port, command, answer))
+    }
+
+    /// Goes on with the command now that its bytes were copied.
+    pub(crate) fn copied(&self, copy: &Copy, copied: &Copied) -> Plan {
+        self.going_on(|unit, nexus, port, command| unit.copied(nexus, port, command, copy, copied))
+    }
+
+    /// The session's standing with another unit of the target.
+    pub(crate) fn stand_in(&self) -> Nexus {
+        let mut nexus = Nexus::new(self.nexus.clone());
+        nexus.forget_attentions();
+        nexus
+    }
+
+    fn going_on(&self, with: impl FnOnce(&LogicalUnit, &mut Nexus, &Port, &Command<'_>) -> Plan) -> Plan {
+        let port = self.target.port(self.nexus.portal_group);
+        with(&self.lun.unit, &mut self.stand_in(), port, &self.order.command())
+    }
+}
+
+impl Order {
+    fn command(&self) -> Command<'_> {
+        Command { cdb: &self.cdb, attribute: self.attribute, data_out: self.data_out, data_in: self.data_in }
+    }
 }

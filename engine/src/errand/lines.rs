@@ -56,9 +56,12 @@ impl Errands {
 
     /// Gives up what uses the disk of one of `units`; `hold` is let go when nothing does any more.
     pub(crate) fn stop(&self, units: &[u64], hold: &Hold) {
-        for line in &self.0 {
-            line.give_up(|ticket| ticket.units.iter().any(|unit| units.contains(unit)), hold);
-        }
+        self.0.iter().for_each(|line| line.give_up(|ticket| ticket.is_for(units), hold));
+    }
+
+    /// The same with copies only.
+    pub(crate) fn stop_copies(&self, unit: u64, hold: &Hold) {
+        self.0[Kind::Copy as usize].give_up(|ticket| ticket.is_for(&[unit]), hold);
     }
 
     /// Gives everything up and takes nothing more; false when something is still being done after `timeout`.
@@ -89,7 +92,8 @@ impl Kind {
             Kind::Keep => ("ferrite-keep", 2, 1024),
             Kind::Ask => ("ferrite-ask", 2, 256),
             Kind::Copy => ("ferrite-copy", 4, 256),
-            Kind::Erase => ("ferrite-erase", 4, 256),
+            // As each unit has one at a time, this is for as many units.
+            Kind::Erase => ("ferrite-erase", 4, 16_384),
         }
     }
 }
@@ -104,10 +108,8 @@ impl Ticket {
         self.given_up.load(Ordering::Acquire)
     }
 
-    /// For work that is done where nobody gives it up.
-    #[cfg(test)]
-    pub(crate) fn of(units: Vec<u64>) -> Self {
-        Self { units, given_up: AtomicBool::new(false) }
+    fn is_for(&self, units: &[u64]) -> bool {
+        self.units.iter().any(|unit| units.contains(unit))
     }
 }
 

@@ -6,16 +6,21 @@
 //!
 //! * `lines`: who does errands, in which order, and how one is given up.
 //! * `commission`: the command that an errand is for, with all that its unit needs to go on with it.
-//! * `keep`: what is done.
+//! * `keep`, `ask`, `copy`, `erase`: what is done.
 
+mod ask;
 mod commission;
+mod copy;
+mod erase;
 mod keep;
 mod lines;
 
 use ferrite_scsi::Plan;
 
 pub(crate) use commission::{Commission, Order};
-pub(crate) use lines::{Errands, Kind, Ticket};
+pub(crate) use erase::Erasing;
+use lines::Kind;
+pub(crate) use lines::{Errands, Full, Ticket};
 
 /// What is to be done on a thread of its own, and what then is left of the command.
 pub(crate) struct Errand {
@@ -37,6 +42,13 @@ pub(crate) fn errand(plan: Plan, commission: Commission) -> Errand {
     match plan {
         Plan::Keep(amendment) => {
             Errand { kind: Kind::Keep, units: own, work: Box::new(move |_| keep::keep(*amendment, &commission)) }
+        }
+        Plan::Ask(question) => {
+            Errand { kind: Kind::Ask, units: own, work: Box::new(move |_| ask::ask(question, &commission)) }
+        }
+        Plan::Copy(copy) => {
+            let units = copy::units(&copy, &commission);
+            Errand { kind: Kind::Copy, units, work: Box::new(move |ticket| copy::copy(&copy, &commission, ticket)) }
         }
         other => unreachable!("no errand: {other:?}"),
     }

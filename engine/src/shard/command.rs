@@ -11,9 +11,10 @@ use super::Shard;
 use super::body::Body;
 use super::order::Rank;
 use super::task::{Stage, TaskKey};
-use super::work::{Ask, Lend, Rare, Work, sense_of};
+use super::work::{Ask, Lend, Rare, Work};
 use crate::io::Io;
 use crate::lane::Claim;
+use crate::sense::sense_of;
 
 impl<I: Io> Shard<I> {
     /// Acts on what the protocol of a link has found; true when there was anything.
@@ -124,6 +125,9 @@ impl<I: Io> Shard<I> {
     /// Submits the next job of a task, or answers it.
     pub(super) fn go_on(&mut self, key: TaskKey) {
         let task = self.tasks.live(key);
+        if let Some(sense) = task.doom {
+            return self.fail(key, sense);
+        }
         if task.dormant {
             task.stage = Stage::Dormant;
             return;

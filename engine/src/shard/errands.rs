@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use ferrite_scsi::{Attention, Plan, Reply, Sense, Status};
+use ferrite_iscsi::TaskTag;
+use ferrite_scsi::{Attention, Erase, Plan, Reply, Sense, Status};
 
 use super::Shard;
 use super::letters::{GoodWhenDone, Hold, Letter};
-use super::task::{Stage, TaskKey};
+use super::task::{Stage, Task, TaskKey};
 use super::work::{Ask, Work};
-use crate::errand::{Commission, Order, errand};
+use crate::catalog::Lun;
+use crate::errand::{Commission, Erasing, Full, Order, errand};
+use crate::hold::Held;
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -21,22 +24,20 @@ impl<I: Io> Shard<I> {
         let Some(lun) = member.lun(number).filter(|lun| lun.id == unit).cloned() else {
             return self.fail(key, Sense::NO_SUCH_UNIT);
         };
-        let target = member.target.clone().expect("it has units");
-        let commission = Commission { nexus: member.nexus().clone(), target, lun, order };
         match plan {
             Plan::Abort { nexuses } => self.abort_nexuses(key, unit, nexuses),
-            plan => self.send_errand(key, plan, commission),
+            Plan::Erase(erase) => self.erase(key, lun, *erase),
+            plan => {
+                let target = member.target.clone().expect("it has units");
+                let commission = Commission { nexus: member.nexus().clone(), target, lun, order };
+                self.send_errand(key, plan, commission);
+            }
         }
     }
 
     fn send_errand(&mut self, key: TaskKey, plan: Plan, commission: Commission) {
         let at_once = matches!(&plan, Plan::Copy(copy) if copy.immediate);
-        let inbox = self.inbox.clone();
-        let home = move |plan| {
-            if !at_once {
-                inbox.post(Letter::Returned { task: key, plan });
-            }
-        };
+        let home = self.teller(key);
         match self.errands.send(errand(plan, commission), home) {
             Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
             Ok(ticket) => {
@@ -44,7 +45,54 @@ impl<I: Io> Shard<I> {
                 task.errand = Some(ticket);
                 self.members[task.session].on_disk += 1;
             }
-            Err(_) => self.finish(key, Reply::from(Status::TaskSetFull)),
+            Err(Full) => self.finish(key, Reply::from(Status::TaskSetFull)),
+        }
+    }
+
+    /// Where what is left of the command is told. Nobody is there where it was answered before, or has ended.
+    fn teller(&self, key: TaskKey) -> impl FnOnce(Plan) + Send + 'static {
+        let inbox = self.inbox.clone();
+        move |plan| inbox.post(Letter::Returned { task: key, plan })
+    }
+
+    /// FORMAT UNIT, SANITIZE: the operation begins now, and goes on whatever becomes of the task. What is under way on
+    /// the unit ends first, on all shards: none of it may be written behind the operation.
+    fn erase(&mut self, key: TaskKey, lun: Arc<Lun>, erase: Erase) {
+        let book = lun.unit.book().clone();
+        let Some(progress) = book.begin(erase.operation) else {
+            // Between the plan and now somebody else began one.
+            return self.fail(key, book.underway().unwrap_or(Sense::ABORTED));
+        };
+        let task = self.tasks.live(key);
+        let spared = (self.members[task.session].serial, task.tag);
+        let sense = book.underway().expect("it has begun");
+        let (hold, before) = Held::new();
+        self.errands.stop_copies(lun.id, &hold);
+        self.everywhere(|| Letter::Quiesce { unit: lun.id, spared, sense, hold: hold.clone() });
+        drop(hold);
+        let at_once = erase.immediate;
+        let home = self.teller(key);
+        match self.errands.send(Erasing::new(lun, erase, progress, before).errand(), home) {
+            Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
+            Ok(_) => {}
+            // It has begun, and did not reach its end.
+            Err(Full) => self.fail(key, Sense::INTERNAL_FAILURE),
+        }
+    }
+
+    /// Nothing begins any more of what is planned on a unit; `hold` is let go when what is on its disk is home. What has
+    /// not been looked at yet will find the unit as it is then.
+    pub(super) fn quiesce(&mut self, unit: u64, spared: (u64, TaskTag), sense: Sense, hold: &Hold) {
+        let (serial, own) = spared;
+        let spared = self.members.iter().find(|(_, member)| member.serial == serial).map(|(session, _)| (session, own));
+        let planned = |task: &&mut Task| {
+            task.unit == unit && Some((task.session, task.tag)) != spared && !task.work.is_undecided()
+        };
+        for task in self.tasks.iter_mut().filter(planned) {
+            task.doom = Some(sense);
+            if task.stage == Stage::Disk {
+                task.holds.push(hold.clone());
+            }
         }
     }
 

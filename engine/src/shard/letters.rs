@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use ferrite_scsi::{Attention, Plan, Reply, Status};
+use ferrite_iscsi::TaskTag;
+use ferrite_scsi::{Attention, Plan, Reply, Sense, Status};
 
 use super::report::SessionReport;
 use super::task::TaskKey;
@@ -28,6 +29,8 @@ pub(crate) enum Letter<S> {
     /// End the commands of all sessions but `by` on a logical unit, or of those `of` it that are named; `tell` is the
     /// unit attention for sessions that lost commands.
     AbortUnit { unit: u64, by: u64, of: Option<Named>, tell: Option<Attention>, hold: Hold },
+    /// A unit is not ready from now on: what was planned before fails with `sense`, but for one task of one session.
+    Quiesce { unit: u64, spared: (u64, TaskTag), sense: Sense, hold: Hold },
     /// An errand of a task has been done, or all that the task waited for: this is what is left of its command.
     Returned { task: TaskKey, plan: Plan },
     /// A unit has had its first exchange: its writes are claimed from now on. Let go of, it has been seen.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ferrite_backends::Buffer;
 use ferrite_iscsi::TaskTag;
+use ferrite_scsi::Sense;
 use slab::Slab;
 
 use super::letters::Hold;
@@ -39,6 +40,8 @@ pub(crate) struct Task {
     pub(crate) dormant: bool,
     /// The protocol has forgotten it: nothing is answered when its job comes home.
     pub(crate) aborted: bool,
+    /// The unit is not ready any more: nothing of it begins.
+    pub(crate) doom: Option<Sense>,
     /// What is being done for it elsewhere.
     pub(crate) errand: Option<Arc<Ticket>>,
     /// Who waits for its end.
@@ -107,6 +110,7 @@ impl Tasks {
             rank: Rank::Simple,
             dormant: false,
             aborted: false,
+            doom: None,
             errand: None,
             holds: Vec::new(),
             sequence,

@@ -104,6 +104,7 @@ impl<I: Io> Shard<I> {
             }
             Letter::Proceed { link } => self.proceed_login(link, now),
             Letter::AbortUnit { unit, by, of, tell, hold } => self.abort_unit(unit, by, of.as_ref(), tell, &hold),
+            Letter::Quiesce { unit, spared, sense, hold } => self.quiesce(unit, spared, sense, &hold),
             Letter::Returned { task, plan } => self.returned(task, plan),
             Letter::Arm { unit, arming } => self.arm(unit, &arming),
             Letter::GoOn { task } => self.may_go_on(task),

@@ -1,0 +1,184 @@
+//! The whole medium of a unit is overwritten or given back (FORMAT UNIT, SANITIZE).
+//!
+//! An operation that has begun goes on whatever becomes of the command and of its session (SBC-3, sanitize operations):
+//! nobody can use the unit before it is done, so nothing that is written later can be lost to it. It ends early
+//! where the unit is removed, or the engine stops.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferrite_backends::{Blocking, DiskError, Op};
+use ferrite_scsi::{Erase, Erasure, Plan, Progress, Reply, Sense, Status};
+
+use super::{Errand, Kind, Ticket};
+use crate::catalog::Lun;
+use crate::hold::Held;
+use crate::sense::sense_of;
+
+/// An operation that has begun in the unit's book, and ends there when this is dropped.
+pub(crate) struct Erasing {
+    lun: Arc<Lun>,
+    erase: Erase,
+    progress: Arc<Progress>,
+    /// What was under way on the unit before.
+    before: Held,
+    complete: bool,
+}
+
+impl Erasing {
+    pub(crate) fn new(lun: Arc<Lun>, erase: Erase, progress: Arc<Progress>, before: Held) -> Self {
+        Self { lun, erase, progress, before, complete: false }
+    }
+
+    pub(crate) fn errand(self) -> Errand {
+        Errand { kind: Kind::Erase, units: vec![self.lun.id], work: Box::new(move |ticket| self.run(ticket)) }
+    }
+
+    fn run(mut self, ticket: &Ticket) -> Plan {
+        match self.erase_all(ticket) {
+            Ok(()) => {
+                self.complete = true;
+                tracing::info!(lun = self.lun.number, operation = ?self.erase.operation, "done");
+                Plan::Reply(Reply::from(Status::Good))
+            }
+            Err(sense) => {
+                tracing::warn!(lun = self.lun.number, operation = ?self.erase.operation, %sense, "did not reach its end");
+                sense.into()
+            }
+        }
+    }
+
+    fn erase_all(&self, ticket: &Ticket) -> Result<(), Sense> {
+        let until = Instant::now() + BEFORE_DEADLINE;
+        while !self.before.wait(LOOK) {
+            if ticket.is_given_up() {
+                return Err(Sense::ABORTED);
+            }
+            if Instant::now() >= until {
+                return Err(Sense::TIMED_OUT);
+            }
+        }
+        let mut disk = Blocking::new(self.lun.disk.clone());
+        let medium = self.lun.unit.medium();
+        let (bytes, block_size) = (medium.bytes(), medium.block_size);
+        let passes = Pass::all(&self.erase.erasure, block_size);
+        let of = bytes.saturating_mul(passes.len() as u64);
+        let mut done = 0;
+        for pass in passes {
+            let mut at = 0;
+            while at < bytes {
+                if ticket.is_given_up() {
+                    return Err(Sense::ABORTED);
+                }
+                let len = pass.len().min(bytes - at);
+                pass.go_over(&mut disk, at, len).map_err(|error| {
+                    tracing::warn!(lun = self.lun.number, at, len, %error, "disk request failed");
+                    sense_of(error, Op::Zero { at, len, may_unmap: false }, block_size)
+                })?;
+                at += len;
+                done += len;
+                self.progress.set(done, of);
+            }
+            // What a pass wrote is on the medium before the next one writes over it.
+            disk.flush().map_err(|error| sense_of(error, Op::Flush, block_size))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Erasing {
+    fn drop(&mut self) {
+        self.lun.unit.book().end(self.erase.operation, self.complete);
+    }
+}
+
+/// Once over the whole medium.
+#[derive(Debug, PartialEq, Eq)]
+enum Pass {
+    /// Zeroes; space may be given back.
+    Zero,
+    /// These bytes, over and over.
+    Write(Arc<[u8]>),
+}
+
+impl Pass {
+    fn all(erasure: &Erasure, block_size: u32) -> Vec<Pass> {
+        match erasure {
+            // A discard promises nothing about what is read afterwards: zeroes do, and give as much space back as
+            // the disk does without leaving anything readable.
+            Erasure::Zero | Erasure::Discard => vec![Pass::Zero],
+            Erasure::Overwrite { pattern, passes, invert } => {
+                assert!(!pattern.is_empty(), "an initiator gives a pattern of at least one byte");
+                let block: Vec<u8> = pattern.iter().copied().cycle().take(block_size as usize).collect();
+                let plain: Arc<[u8]> = block.repeat(Blocking::PIECE / block_size as usize).into();
+                let complement: Arc<[u8]> = plain.iter().map(|byte| !byte).collect();
+                let pass = |left: u8| if *invert && left % 2 == 1 { &complement } else { &plain };
+                (0..*passes).rev().map(|left| Pass::Write(pass(left).clone())).collect()
+            }
+        }
+    }
+
+    /// Bytes that are gone over at once.
+    fn len(&self) -> u64 {
+        match self {
+            Pass::Zero => ZERO_CHUNK,
+            Pass::Write(chunk) => chunk.len() as u64,
+        }
+    }
+
+    fn go_over(&self, disk: &mut Blocking, at: u64, len: u64) -> Result<(), DiskError> {
+        match self {
+            Pass::Zero => disk.zero(at, len, true),
+            Pass::Write(chunk) => disk.write(at, &chunk[..len as usize], false),
+        }
+    }
+}
+
+/// Zeroed at once: soon done where a disk has to write them.
+const ZERO_CHUNK: u64 = 64 << 20;
+
+/// What was under way on the unit ends by then, as other commands do.
+const BEFORE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether it is still wanted, while that is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overwrite(pattern: &[u8], passes: u8, invert: bool) -> Vec<Pass> {
+        Pass::all(&Erasure::Overwrite { pattern: pattern.into(), passes, invert }, 512)
+    }
+
+    fn first_bytes(passes: &[Pass]) -> Vec<[u8; 3]> {
+        let bytes = |pass: &Pass| match pass {
+            Pass::Write(chunk) => [chunk[0], chunk[1], chunk[511]],
+            Pass::Zero => panic!("it writes"),
+        };
+        passes.iter().map(bytes).collect()
+    }
+
+    #[test]
+    fn a_pattern_begins_anew_with_each_block() {
+        let passes = overwrite(&[1, 2, 3], 1, false);
+        let Pass::Write(chunk) = &passes[0] else { panic!("it writes") };
+        assert_eq!(chunk.len(), Blocking::PIECE);
+        for block in chunk.chunks(512) {
+            assert_eq!((&block[..4], block[511]), (&[1, 2, 3, 1][..], 2));
+        }
+    }
+
+    #[test]
+    fn the_last_pass_has_the_pattern_and_those_before_its_complement_by_turns() {
+        assert_eq!(first_bytes(&overwrite(&[0xF0], 3, false)), [[0xF0; 3]; 3]);
+        assert_eq!(first_bytes(&overwrite(&[0xF0], 1, true)), [[0xF0; 3]]);
+        assert_eq!(first_bytes(&overwrite(&[0xF0], 4, true)), [[0x0F; 3], [0xF0; 3], [0x0F; 3], [0xF0; 3]]);
+    }
+
+    #[test]
+    fn what_only_has_to_be_gone_is_zeroed_once() {
+        assert_eq!(Pass::all(&Erasure::Zero, 512), [Pass::Zero]);
+        assert_eq!(Pass::all(&Erasure::Discard, 4096), [Pass::Zero]);
+    }
+}
