@@ -179,6 +179,12 @@ impl Medium {
         Some(AtomicLimits { max_blocks: longest / granularity * granularity, ..limits }).filter(|it| it.max_blocks > 0)
     }
 
+    /// THRESHOLD EXPONENT: space is told in sets of 1 MiB.
+    pub(crate) fn threshold_exponent(&self) -> u8 {
+        const SET: u32 = 1 << 20;
+        (SET / self.block_size).trailing_zeros() as u8
+    }
+
     /// Blocks of the longest WRITE SAME: it occupies the disk without a transfer that would pace it.
     pub(crate) fn write_same_max(&self) -> u64 {
         WRITE_SAME_BYTES_MAX / u64::from(self.block_size)

@@ -75,6 +75,8 @@ impl Sense {
     pub const ALLOCATING: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x14);
     /// 4/44/00: our own failure.
     pub const INTERNAL_FAILURE: Sense = Sense::new(SenseKey::HardwareError, 0x44, 0x00);
+    /// 4/67/0A: target port groups do not become what they were to be.
+    pub const SET_TARGET_PORT_GROUPS_FAILED: Sense = Sense::new(SenseKey::HardwareError, 0x67, 0x0A);
     /// 5/0E/03: the data-out that the transport announces is not what the command needs to mean anything.
     pub const DATA_OUT_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x0E, 0x03);
     /// 5/1A/00: a parameter list is shorter than what its fields need.

@@ -91,7 +91,7 @@ fn allocation_length(cdb: &[u8]) -> usize {
         0x03 | 0x1A => wide(4, 1),
         0x12 | 0x1C => wide(3, 2),
         0x25 => 8,
-        0x37 | 0x5A => wide(7, 2),
+        0x37 | 0x4D | 0x5A => wide(7, 2),
         0x3C => wide(6, 3),
         0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
         0xA0 | 0xA3 | 0xB7 => wide(6, 4),

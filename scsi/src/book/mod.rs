@@ -2,6 +2,7 @@
 
 mod access;
 mod bulletin;
+mod clock;
 mod copies;
 mod lasting;
 mod persistent;
@@ -10,6 +11,8 @@ mod underway;
 mod verdict;
 
 pub use access::AccessState;
+pub(crate) use access::Reason;
+pub(crate) use clock::Origin;
 pub(crate) use copies::{Copies, CopyRecord, NoCopy};
 pub use lasting::{Amendment, Lasting};
 pub use persistent::Persistent;
@@ -23,7 +26,9 @@ use crate::gauges::Gauges;
 use crate::nexus::NexusId;
 use crate::plan::Plan;
 use crate::sense::Sense;
+use access::Access;
 use bulletin::Bulletin;
+use clock::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,8 +56,8 @@ struct State {
     lasting: Lasting,
     /// What is on stable storage: where it was asked for, what is true now; else what was true when it was last asked for.
     kept: Lasting,
-    /// By target port group; one that is not here is active and optimized.
-    access: Vec<(u16, AccessState)>,
+    access: Access,
+    clock: Clock,
     underway: Underway,
     bulletin: Bulletin,
 }
@@ -131,19 +136,54 @@ impl Book {
 
     /// The access state through a target port group.
     pub fn access(&self, group: u16) -> AccessState {
-        self.state().access_of(group)
+        self.access_and_reason(group).0
     }
 
-    /// The unit is reached through `group` in another way from now on; every nexus but that of session `by` hears it.
-    /// Nothing happens where it is so already.
+    /// The same, with the reason for it.
+    pub(crate) fn access_and_reason(&self, group: u16) -> (AccessState, Reason) {
+        self.state().access.of(group)
+    }
+
+    /// The unit is reached through `group` in another way from now on, as its operator wants it, or session `by` for
+    /// him; every other nexus hears it. Nothing is heard where it is so already. What is closed so is opened by nobody
+    /// else: SET TARGET PORT GROUPS for it fails.
     pub fn set_access(&self, group: u16, access: AccessState, by: Option<u64>) {
-        if self.access(group) == access {
-            return;
-        }
         self.change(|state, next| {
-            state.access.retain(|(number, _)| *number != group);
-            state.access.push((group, access));
-            state.bulletin.post(next, by, Attention::AccessStateChanged);
+            if state.access.set(group, access, Reason::Implicit) {
+                state.bulletin.post(next, by, Attention::AccessStateChanged);
+            }
+        });
+    }
+
+    /// SET TARGET PORT GROUPS: each of these groups gets its state, or none of them does, where the operator has closed
+    /// one that is to be opened.
+    pub(crate) fn request_access(&self, wanted: &[(u16, AccessState)], by: u64) -> bool {
+        let mut state = self.state();
+        if !wanted.iter().all(|&(group, access)| state.access.may_be(group, access)) {
+            return false;
+        }
+        let mut changed = false;
+        for &(group, access) in wanted {
+            changed |= state.access.set(group, access, Reason::Explicit);
+        }
+        if changed {
+            let next = self.generation() + 1;
+            state.bulletin.post(next, Some(by), Attention::AccessStateChanged);
+            self.advance();
+        }
+        true
+    }
+
+    /// The unit's clock, when the host's says `now_ms`: milliseconds since 1970.
+    pub(crate) fn timestamp(&self, now_ms: u64) -> (u64, Origin) {
+        self.state().clock.read(now_ms)
+    }
+
+    /// SET TIMESTAMP by `session`.
+    pub(crate) fn set_timestamp(&self, timestamp: u64, now_ms: u64, session: u64) {
+        self.change(|state, next| {
+            state.clock.set(timestamp, now_ms);
+            state.bulletin.post(next, Some(session), Attention::TimestampChanged);
         });
     }
 
@@ -261,10 +301,6 @@ impl Book {
 }
 
 impl State {
-    fn access_of(&self, group: u16) -> AccessState {
-        self.access.iter().find(|(number, _)| *number == group).map_or_else(AccessState::default, |(_, access)| *access)
-    }
-
     fn verdict(&self, nexus: &NexusId) -> Verdict {
         let held = self.holder.is_some_and(|holder| holder != nexus.session);
         let settings = self.lasting.settings;
@@ -273,7 +309,7 @@ impl State {
             write_protected: settings.write_protect,
             write_through: settings.write_through,
             descriptor_sense: settings.descriptor_sense,
-            hindrance: self.access_of(nexus.portal_group).hindrance().or_else(|| self.underway.hindrance()),
+            hindrance: self.access.of(nexus.portal_group).0.hindrance().or_else(|| self.underway.hindrance()),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::command::table::{Offered, Row, Table, WhenPersistent, WhenReserved};
 use crate::primary::{
     buffer, diagnostic, inquiry, luns, mode_select, mode_sense, ready, request_sense, reserve, supported,
 };
+use crate::primary::{identifying_information, log_select, log_sense, target_port_groups, timestamp};
 use crate::sense::Sense;
 use WhenPersistent::Reads;
 use WhenReserved::{Allowed, AllowedIf};
@@ -108,6 +109,11 @@ const ROWS: &[Row] = &[
     // SANITIZE, EXIT FAILURE MODE: there is nothing to wait for, and no failure to allow.
     Row::new(&[0x48, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0], erase::exit_failure_mode).service_action()
         .ignoring(&[(1, 0xA0)]).mends(FAILED),
+    // LOG SELECT
+    Row::new(&[0x4C, 0x02, X, X, 0, 0, 0, X, X, 0], log_select::select).passes_standby(),
+    // LOG SENSE
+    Row::new(&[0x4D, 0, X, X, 0, X, X, X, X, 0], log_sense::sense).answers(log_sense::answered)
+        .when_reserved(Allowed).when_persistent(WhenPersistent::Allowed).passes_standby(),
     // MODE SELECT (10)
     Row::new(&[0x55, 0x11, 0, 0, 0, 0, 0, X, X, 0], mode_select::ten).alone()
         .gathers(mode_select::gathered_ten).passes_standby(),
@@ -155,12 +161,30 @@ const ROWS: &[Row] = &[
         .service_action().when_persistent(Reads).takes_s(60).answers(lba_status::sixteen_answered),
     // REPORT LUNS
     Row::new(&[0xA0, 0, X, 0, 0, 0, X, X, X, X, 0, 0], luns::report).passes_attention().passes_not_ready().when_reserved(Allowed),
+    // REPORT IDENTIFYING INFORMATION: two bytes of the CDB are for storage arrays only.
+    Row::new(&[0xA3, 0x05, 0, 0, 0, 0, X, X, X, X, 0xFE, 0], identifying_information::report)
+        .ignoring(&[(4, X), (5, X)]).service_action().when_reserved(Allowed).when_persistent(WhenPersistent::Allowed),
+    // REPORT TARGET PORT GROUPS
+    Row::new(&[0xA3, 0x2A, 0, 0, 0, 0, X, X, X, X, 0, 0], target_port_groups::report)
+        .service_action().passes_not_ready().when_reserved(Allowed).when_persistent(WhenPersistent::Allowed),
     // REPORT SUPPORTED OPERATION CODES
     Row::new(&[0xA3, 0x0C, 0x87, X, X, X, X, X, X, X, 0, 0], supported::operation_codes)
         .service_action().when_reserved(Allowed),
     // REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS
     Row::new(&[0xA3, 0x0D, 0x80, 0, 0, 0, X, X, X, X, 0, 0], supported::task_management)
         .service_action().when_reserved(Allowed),
+    // REPORT TIMESTAMP
+    Row::new(&[0xA3, 0x0F, 0, 0, 0, 0, X, X, X, X, 0, 0], timestamp::report)
+        .service_action().when_reserved(Allowed).when_persistent(WhenPersistent::Allowed),
+    // SET IDENTIFYING INFORMATION
+    Row::new(&[0xA4, 0x06, 0, 0, 0, 0, X, X, X, X, 0xFE, 0], identifying_information::set)
+        .ignoring(&[(4, X), (5, X)]).service_action().alone().gathers(identifying_information::gathered),
+    // SET TARGET PORT GROUPS
+    Row::new(&[0xA4, 0x0A, 0, 0, 0, 0, X, X, X, X, 0, 0], target_port_groups::set)
+        .service_action().passes_not_ready().gathers(target_port_groups::gathered),
+    // SET TIMESTAMP
+    Row::new(&[0xA4, 0x0F, 0, 0, 0, 0, X, X, X, X, 0, 0], timestamp::set)
+        .service_action().gathers(timestamp::gathered),
     // READ (12)
     Row::new(&[0xA8, ACCESS, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_10, RARC]),
     // WRITE (12)
@@ -214,6 +238,6 @@ mod tests {
     #[test]
     fn commands_with_a_parameter_list_are_those_that_gather() {
         let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
-        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x93]);
+        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x93, 0xA4, 0xA4, 0xA4]);
     }
 }

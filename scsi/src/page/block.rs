@@ -65,11 +65,12 @@ pub(crate) fn provisioning(asked: &Asked<'_>) -> Vec<u8> {
     };
     let reads_zero = if unmap.reads_zero { LBPRZ } else { 0 };
     let anchors = if medium.anchors { ANC_SUP } else { 0 };
-    let kind = match medium.provisioning {
-        Provisioning::Full => RESOURCE,
-        Provisioning::Thin => THIN,
+    // Thresholds are told of space that can run out.
+    let (kind, exponent) = match medium.provisioning {
+        Provisioning::Full => (RESOURCE, 0),
+        Provisioning::Thin => (THIN, medium.threshold_exponent()),
     };
-    vec![0, LBPU | LBPWS | LBPWS10 | reads_zero | anchors, kind, 0]
+    vec![exponent, LBPU | LBPWS | LBPWS10 | reads_zero | anchors, kind, 0]
 }
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
         };
         assert_eq!(page(Provisioning::Full, None), [0, 0xB2, 0, 4, 0, 0, 0, 0]);
         assert_eq!(page(Provisioning::Thin, None), [0, 0xB2, 0, 4, 0, 0, 0, 0]);
-        assert_eq!(page(Provisioning::Thin, limits(true)), [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]);
+        assert_eq!(page(Provisioning::Thin, limits(true)), [0, 0xB2, 0, 4, 11, 0xE4, 2, 0]);
         assert_eq!(page(Provisioning::Full, limits(false)), [0, 0xB2, 0, 4, 0, 0xE0, 1, 0]);
         assert_eq!(Bench::thin_with(|medium| Medium { anchors: true, ..medium }).data(&vpd(0xB2))[5], 0xE6);
     }

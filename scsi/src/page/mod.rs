@@ -2,5 +2,6 @@
 
 mod block;
 mod designation;
+pub(crate) mod log;
 pub(crate) mod mode;
 pub(crate) mod vpd;
