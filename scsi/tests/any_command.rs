@@ -12,6 +12,7 @@ fn unit(block_size: u32, thin: bool) -> LogicalUnit {
     let medium = Medium {
         unmap: thin.then_some(limits),
         maps: thin,
+        anchors: thin,
         atomic: thin.then_some(AtomicLimits { max_blocks: 500, alignment: 2, granularity: 4, natural: false }),
         max_transfer: 600,
         write_cache: true,
@@ -93,6 +94,7 @@ fn allocation_length(cdb: &[u8]) -> usize {
         0x25 => 8,
         0x37 | 0x4D | 0x5A => wide(7, 2),
         0x3C => wide(6, 3),
+        0x7F => wide(28, 4), // GET LBA STATUS (32)
         0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
         0xA0 | 0xA3 | 0xB7 => wide(6, 4),
         _ => 0,
@@ -137,7 +139,7 @@ fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
             Erasure::Zero | Erasure::Discard => {}
         },
         Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
-        Plan::Discard { extents } => {
+        Plan::Discard { extents, .. } => {
             assert!(!extents.is_empty() && extents.len() <= 3);
             extents.iter().for_each(|extent| inside(extent.at, extent.len));
             assert!(extents.iter().map(|extent| extent.len / size).sum::<u64>() <= 3000);

@@ -99,12 +99,15 @@ pub(crate) enum Rare {
     Discard {
         extents: Vec<Extent>,
         next: usize,
+        anchor: bool,
         wanted: u32,
     },
+    /// Where `durable`, a flush comes after it.
     Zero {
         at: u64,
         len: u64,
         may_unmap: bool,
+        durable: bool,
         wanted: u32,
     },
     WriteSame {
@@ -201,8 +204,10 @@ impl Work {
                 data_out: ask.data_out,
                 len,
             }),
-            Plan::Discard { extents } => rare(Rare::Discard { extents, next: 0, wanted: ask.gathered }),
-            Plan::Zero { at, len, may_unmap } => rare(Rare::Zero { at, len, may_unmap, wanted: ask.gathered }),
+            Plan::Discard { extents, anchor } => rare(Rare::Discard { extents, next: 0, anchor, wanted: ask.gathered }),
+            Plan::Zero { at, len, may_unmap, fua } => {
+                rare(Rare::Zero { at, len, may_unmap, durable: fua && ask.write_cache, wanted: ask.gathered })
+            }
             Plan::WriteSame { at, len, fua, pattern } => {
                 rare(Rare::WriteSame { at, left: len, durable: fua, pattern, wanted: ask.gathered })
             }
@@ -350,9 +355,10 @@ impl Work {
                 Rare::WriteSame { left: 0, .. } => return None,
                 Rare::CompareRepeated { at, left, .. } | Rare::Verify { at, left, .. } => read(at, chunk(left)),
                 Rare::Flush { .. } => Step { op: Op::Flush, lend: Lend::None },
-                Rare::Discard { ref extents, next, .. } => {
+                Rare::Discard { ref extents, next, anchor, .. } => {
                     let Extent { at, len } = *extents.get(next)?;
-                    Step { op: Op::Discard { at, len }, lend: Lend::None }
+                    let op = if anchor { Op::Zero { at, len, may_unmap: false } } else { Op::Discard { at, len } };
+                    Step { op, lend: Lend::None }
                 }
                 Rare::Zero { at, len, may_unmap, .. } => Step { op: Op::Zero { at, len, may_unmap }, lend: Lend::None },
                 Rare::WriteSame { at, left, durable, .. } => {
@@ -402,6 +408,7 @@ impl Work {
                     (*at, *left) = (*at + moved, *left - moved);
                 }
                 Rare::Discard { next, .. } => *next += 1,
+                Rare::Zero { durable: true, .. } => **rare = Rare::Flush { wanted },
                 Rare::Errand { .. } => unreachable!("an errand is no job"),
                 Rare::WriteAndVerify { .. }
                 | Rare::WriteAtomic { .. }
@@ -659,7 +666,7 @@ mod tests {
         assert_eq!(write.claim(&step, true), Some(Claim::Change { at: 512, len: 1024 }));
         assert_eq!(write.claim(&step, false), None);
         let extents = vec![Extent { at: 0, len: 512 }, Extent { at: 4096, len: 8192 }];
-        let mut discard = Work::new(Plan::Discard { extents }, &ask(0, 0)).unwrap();
+        let mut discard = Work::new(Plan::Discard { extents, anchor: false }, &ask(0, 0)).unwrap();
         discard.home(None, None).unwrap();
         let step = discard.step().unwrap();
         assert_eq!(discard.claim(&step, true), Some(Claim::Change { at: 4096, len: 8192 }), "one after the other");

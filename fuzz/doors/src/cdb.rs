@@ -122,7 +122,7 @@ fn check(unit: &LogicalUnit, plan: &Plan) {
         }
         Plan::Flush { len: 0, .. } => {}
         Plan::Flush { at, len, .. } => inside(*at, *len),
-        Plan::Discard { extents } => extents.iter().for_each(|extent| changes(extent.at, extent.len)),
+        Plan::Discard { extents, .. } => extents.iter().for_each(|extent| changes(extent.at, extent.len)),
         Plan::Zero { at, len, .. } => changes(*at, *len),
         Plan::WriteSame { at, len, pattern, .. } => {
             changes(*at, *len);

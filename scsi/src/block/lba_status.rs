@@ -17,6 +17,16 @@ pub(crate) fn sixteen_answered(asked: &mut Asked<'_>, answer: &Answer) -> Result
     answered(asked, asked.cdb.u64(2), asked.cdb.u32(10), answer)
 }
 
+/// GET LBA STATUS (32).
+pub(crate) fn variable(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
+    status(asked, asked.cdb.u64(12), asked.cdb.u32(28))
+}
+
+/// With what the disk said.
+pub(crate) fn variable_answered(asked: &mut Asked<'_>, answer: &Answer) -> Result<Plan, Sense> {
+    answered(asked, asked.cdb.u64(12), asked.cdb.u32(28), answer)
+}
+
 fn status(asked: &Asked<'_>, lba: u64, allocation_length: u32) -> Result<Plan, Sense> {
     let medium = asked.unit.medium();
     let first = within(medium, lba, 1)?;
@@ -222,6 +232,22 @@ mod tests {
         for lba in [2048, 2049, 1 << 63, u64::MAX] {
             assert_eq!(Bench::thin_disk().ask(&cdb(lba, 24)), refused(Sense::LBA_OUT_OF_RANGE));
             assert_eq!(Bench::thin_disk().answered(&cdb(lba, 24), &Answer::Unknown), refused(Sense::LBA_OUT_OF_RANGE));
+        }
+    }
+
+    #[test]
+    fn the_longer_form_answers_the_same() {
+        let mut cdb = [0; 32];
+        (cdb[0], cdb[7], cdb[9], cdb[19], cdb[31]) = (0x7F, 0x18, 0x12, 3, 24);
+        let question = Question::Mapped { at: 3 * 512, len: 2045 * 512 };
+        assert_eq!(Bench::thin_disk().plan(&cdb), Plan::Ask(question));
+        let runs = vec![run(2045 * 512, Mapping::Anchored)];
+        let answer = Bench::thin_disk().answered(&cdb, &Answer::Mapped(runs));
+        assert_eq!(answer, good(&golden(&[(3, 2045, 2)])));
+        for (at, bit) in [(10, 0), (20, 7), (27, 0)] {
+            let mut other = cdb;
+            other[usize::from(at)] = 1 << bit;
+            assert_eq!(Bench::disk().ask(&other), refused(Sense::invalid_bit(at, bit)));
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Range {
 }
 
 impl Addressed {
-    /// Every command of a disk has address and count in one of these four places, by the length of its CDB.
+    /// Every command of a disk has address and count in one of these five places, by the length of its CDB.
     pub(crate) fn of(cdb: &Cdb<'_>) -> Addressed {
         match cdb.len() {
             6 => {
@@ -36,6 +36,7 @@ impl Addressed {
             10 => Addressed { lba: cdb.u32(2).into(), blocks: cdb.u16(7).into(), blocks_field: 7 },
             12 => Addressed { lba: cdb.u32(2).into(), blocks: cdb.u32(6), blocks_field: 6 },
             16 => Addressed { lba: cdb.u64(2), blocks: cdb.u32(10), blocks_field: 10 },
+            VARIABLE => Addressed { lba: cdb.u64(12), blocks: cdb.u32(28), blocks_field: 28 },
             len => unreachable!("no row has a CDB of {len} bytes that addresses blocks"),
         }
     }
@@ -80,7 +81,28 @@ pub(crate) fn within(medium: &Medium, lba: u64, blocks: u64) -> Result<Range, Se
     Ok(Range { at: lba * block_size, len: blocks * block_size })
 }
 
+/// Bytes of the commands that have an ADDITIONAL CDB LENGTH, as far as they address blocks.
+const VARIABLE: usize = 32;
+
 impl Asked<'_> {
+    /// The byte with DPO, FUA, BYTCHK and their like: beside the operation code, or beside the service action of a CDB of
+    /// variable length. The six-byte commands have none, for their address is there.
+    pub(crate) fn flags(&self) -> u8 {
+        match self.cdb.len() {
+            6 => 0,
+            _ => self.cdb.u8(self.flags_at().into()),
+        }
+    }
+
+    /// 5/24/00 that points at a field in the same byte.
+    pub(crate) fn wrong_flag(&self, bit: u8) -> Sense {
+        Sense::invalid_bit(self.flags_at(), bit)
+    }
+
+    fn flags_at(&self) -> u16 {
+        if self.cdb.len() == VARIABLE { 10 } else { 1 }
+    }
+
     /// The blocks that the CDB addresses.
     pub(crate) fn addressed(&self) -> Addressed {
         Addressed::of(&self.cdb)
@@ -106,6 +128,10 @@ mod tests {
         assert_eq!(of(&[0x08, 0, 0, 0, 0, 0]), (0, 256, 4));
         assert_eq!(of(&[0x28, 0xFF, 1, 2, 3, 4, 0xFF, 5, 6, 0xFF]), (0x0102_0304, 0x0506, 7));
         assert_eq!(of(&[0xA8, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 0xFF, 0xFF]), (0x0102_0304, 0x0506_0708, 6));
+        let mut variable = [0xFF; 32];
+        variable[12..20].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        variable[28..].copy_from_slice(&[9, 10, 11, 12]);
+        assert_eq!(of(&variable), (0x0102_0304_0506_0708, 0x090A_0B0C, 28));
         assert_eq!(
             of(&[0x88, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xFF, 0xFF]),
             (0x0102_0304_0506_0708, 0x090A_0B0C, 10)

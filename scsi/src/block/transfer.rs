@@ -6,24 +6,24 @@ use crate::command::Asked;
 use crate::plan::Plan;
 use crate::sense::Sense;
 
-/// READ (6), (10), (12), (16).
+/// READ (6), (10), (12), (16), (32).
 pub(crate) fn read(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
     Ok(unless_empty(len, Plan::Read { at, len, fua: forces_access(asked) }))
 }
 
-/// WRITE (6), (10), (12), (16).
+/// WRITE (6), (10), (12), (16), (32).
 pub(crate) fn write(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
     Ok(unless_empty(len, Plan::Write { at, len, fua: forced(asked) }))
 }
 
-/// WRITE AND VERIFY (10), (12), (16): to the medium, so durable, whatever FUA would say.
+/// WRITE AND VERIFY (10), (12), (16), (32): to the medium, so durable, whatever FUA would say.
 pub(crate) fn write_and_verify(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let compare = match byte_check(asked) {
         ByteCheck::Readable => false,
         ByteCheck::Same => true,
-        ByteCheck::Reserved | ByteCheck::SameBlock => return Err(Sense::invalid_bit(1, 2)),
+        ByteCheck::Reserved | ByteCheck::SameBlock => return Err(asked.wrong_flag(2)),
     };
     let (at, len) = asked.addressed().transfer(asked.unit.medium())?;
     Ok(unless_empty(len, Plan::WriteAndVerify { at, len, compare }))
@@ -36,19 +36,20 @@ pub(super) fn forced(asked: &Asked<'_>) -> bool {
 }
 
 /// FUA; or FUA_NV, which asks for what survives a power loss: without a non-volatile cache that is the medium, too.
-/// The six-byte commands have an address where these bits are.
 fn forces_access(asked: &Asked<'_>) -> bool {
     const FUA: u8 = 0x08;
     const FUA_NV: u8 = 0x02;
-    asked.cdb.len() > 6 && asked.cdb.flag(1, FUA | FUA_NV)
+    asked.flags() & (FUA | FUA_NV) != 0
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::book::Book;
     use crate::medium::Medium;
     use crate::plan::Plan;
     use crate::sense::Sense;
     use crate::tests::{Bench, good, refused};
+    use crate::unit::LogicalUnit;
 
     #[test]
     fn reads_of_every_length_become_bytes() {
@@ -68,6 +69,52 @@ mod tests {
         assert_eq!(bench.plan(&[0x2A, 0, 0, 0, 0, 3, 0, 0, 2, 0]), expected);
         assert_eq!(bench.plan(&[0xAA, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
         assert_eq!(bench.plan(&[0x8A, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0]), expected);
+    }
+
+    #[test]
+    fn the_longest_commands_do_the_same_and_leave_tags_aside() {
+        let cdb = |action: u8, flags: u8| {
+            let mut cdb = [0; 32];
+            (cdb[0], cdb[7], cdb[9], cdb[10], cdb[19], cdb[31]) = (0x7F, 0x18, action, flags, 3, 2);
+            cdb[20..28].fill(0xA5);
+            cdb[6] = 0x11;
+            cdb
+        };
+        let (at, len) = (3 * 512, 2 * 512);
+        let mut bench = Bench::disk();
+        assert_eq!(bench.plan(&cdb(0x09, 0x10)), Plan::Read { at, len, fua: false });
+        assert_eq!(bench.plan(&cdb(0x09, 0x08)), Plan::Read { at, len, fua: true });
+        assert_eq!(bench.plan(&cdb(0x0A, 0x02)), Plan::Compare { at, len });
+        assert_eq!(bench.plan(&cdb(0x0B, 0x08)), Plan::Write { at, len, fua: true });
+        assert_eq!(bench.plan(&cdb(0x0C, 0x02)), Plan::WriteAndVerify { at, len, compare: true });
+        assert_eq!(bench.ask(&cdb(0x0A, 0x04)), refused(Sense::invalid_bit(10, 2)));
+        assert_eq!(bench.ask(&cdb(0x0C, 0x06)), refused(Sense::invalid_bit(10, 2)));
+        assert_eq!(bench.ask(&cdb(0x09, 0x20)), refused(Sense::invalid_bit(10, 5)));
+        let mut beyond = cdb(0x09, 0);
+        beyond[12] = 0x80;
+        assert_eq!(bench.ask(&beyond), refused(Sense::LBA_OUT_OF_RANGE));
+        let mut too_much = cdb(0x0B, 0);
+        (too_much[19], too_much[31]) = (0, 9);
+        let mut short = Bench::with(|medium| Medium { max_transfer: 8, ..medium });
+        assert_eq!(short.ask(&too_much), refused(Sense::invalid_field(28)));
+        assert_eq!(bench.ask(&cdb(0x09, 0)[..31]), refused(Sense::INVALID_FIELD_IN_CDB));
+    }
+
+    #[test]
+    fn a_write_is_durable_where_the_write_cache_is_off_for_all() {
+        let disk = Bench::disk().unit;
+        let mut lasting = disk.book().lasting();
+        lasting.settings.write_through = true;
+        let book = Book::keeping(lasting);
+        let unit = LogicalUnit::new(disk.identity().clone(), disk.medium().clone(), book.into());
+        let mut bench = Bench::on(unit);
+        assert_eq!(bench.plan(&[0x0A, 0, 0, 3, 2, 0]), Plan::Write { at: 3 * 512, len: 1024, fua: true });
+        assert_eq!(bench.plan(&[0x2A, 0, 0, 0, 0, 3, 0, 0, 2, 0]), Plan::Write { at: 3 * 512, len: 1024, fua: true });
+        assert_eq!(bench.plan(&[0x08, 0, 0, 3, 2, 0]), Plan::Read { at: 3 * 512, len: 1024, fua: false });
+        let zero = Plan::Zero { at: 3 * 512, len: 1024, may_unmap: false, fua: true };
+        assert_eq!(bench.gathered(&[0x41, 0, 0, 0, 0, 3, 0, 0, 2, 0], &[0; 512]), zero);
+        let same = Plan::WriteSame { at: 3 * 512, len: 1024, fua: true, pattern: [1; 512].into() };
+        assert_eq!(bench.gathered(&[0x41, 0, 0, 0, 0, 3, 0, 0, 2, 0], &[1; 512]), same);
     }
 
     #[test]
@@ -161,7 +208,10 @@ mod tests {
             .filter(|cdb| bench.ask(cdb) == refused(Sense::WRITE_PROTECTED))
             .map(|cdb| cdb[0])
             .collect();
-        let expected = [0x04, 0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x48, 0x48, 0x89, 0x8A, 0x8B, 0x8E, 0x93, 0x9C, 0xAA, 0xAE];
+        let expected = [
+            0x04, 0x0A, 0x2A, 0x2E, 0x41, 0x42, 0x48, 0x48, 0x7F, 0x7F, 0x7F, 0x89, 0x8A, 0x8B, 0x8E, 0x93, 0x9C, 0xAA,
+            0xAE,
+        ];
         assert_eq!(refused_as_read_only, expected);
         assert!(matches!(bench.plan(&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]), Plan::Read { .. }));
     }

@@ -6,7 +6,13 @@ use crate::plan::{Extent, Extents, Plan};
 use crate::sense::Sense;
 
 /// The parameter list first. None is no error; one that is too short for its own header is.
+///
+/// # Errors
+/// 5/24/00 also for ANCHOR on a disk that cannot.
 pub(crate) fn unmap(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
+    if asked.cdb.flag(1, ANCHOR) && !asked.unit.medium().anchors {
+        return Err(Sense::invalid_bit(1, 0));
+    }
     let len = asked.cdb.u16(7);
     match len {
         0 => Ok(Plan::good()),
@@ -47,8 +53,10 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, list: &[u8]) -> Result<Plan, Sense
             extents.push(Extent { at: range.at, len: range.len });
         }
     }
-    Ok(if extents.is_empty() { Plan::good() } else { Plan::Discard { extents } })
+    Ok(if extents.is_empty() { Plan::good() } else { Plan::Discard { extents, anchor: asked.cdb.flag(1, ANCHOR) } })
 }
+
+const ANCHOR: u8 = 0x01;
 
 /// Bytes before the first block descriptor.
 const HEADER: u16 = 8;
@@ -96,7 +104,7 @@ mod tests {
     fn descriptors_become_extents_in_their_order() {
         let plan = unmap(&mut Bench::thin_disk(), &list(&[(8, 2), (0, 0), (2047, 1), (8, 1)]));
         let extents = [(8, 2), (2047, 1), (8, 1)].map(|(lba, blocks)| Extent { at: lba * 512, len: blocks * 512 });
-        assert_eq!(plan, Plan::Discard { extents: extents.to_vec() });
+        assert_eq!(plan, Plan::Discard { extents: extents.to_vec(), anchor: false });
     }
 
     #[test]
@@ -116,7 +124,7 @@ mod tests {
     #[test]
     fn incomplete_descriptors_and_those_beyond_the_list_are_ignored() {
         let whole = list(&[(1, 1), (3, 1)]);
-        let first = Plan::Discard { extents: vec![Extent { at: 512, len: 512 }] };
+        let first = Plan::Discard { extents: vec![Extent { at: 512, len: 512 }], anchor: false };
         assert_eq!(unmap(&mut Bench::thin_disk(), &whole[..39]), first);
         let mut says_less = whole.clone();
         says_less[3] = 31;
@@ -142,12 +150,22 @@ mod tests {
     fn no_limit_means_none() {
         let all = list(&[(0, 2048); 100]);
         assert!(
-            matches!(unmap(&mut limited(u32::MAX, u32::MAX), &all), Plan::Discard { extents } if extents.len() == 100)
+            matches!(unmap(&mut limited(u32::MAX, u32::MAX), &all), Plan::Discard { extents, .. } if extents.len() == 100)
         );
     }
 
     #[test]
-    fn anchoring_is_refused_and_so_is_unmap_where_there_is_none() {
+    fn blocks_are_anchored_where_the_disk_can() {
+        let mut bench = Bench::thin_with(|medium| Medium { anchors: true, ..medium });
+        let mut anchor = cdb(24);
+        anchor[1] = 1;
+        let extents = vec![Extent { at: 512, len: 1024 }];
+        assert_eq!(bench.plan_with(&anchor, 24), Plan::Gather { len: 24 });
+        assert_eq!(bench.gathered(&anchor, &list(&[(1, 2)])), Plan::Discard { extents, anchor: true });
+    }
+
+    #[test]
+    fn anchoring_is_refused_where_it_is_not_and_so_is_unmap_where_there_is_none() {
         assert_eq!(Bench::thin_disk().ask(&[0x42, 1, 0, 0, 0, 0, 0, 0, 24, 0]), refused(Sense::invalid_bit(1, 0)));
         assert_eq!(Bench::disk().ask(&cdb(24)), refused(Sense::INVALID_OPCODE));
         assert_eq!(Bench::disk().gathered(&cdb(24), &list(&[(0, 1)])), refused(Sense::INVALID_OPCODE));

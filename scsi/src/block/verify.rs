@@ -5,11 +5,11 @@ use crate::command::Asked;
 use crate::plan::Plan;
 use crate::sense::Sense;
 
-/// VERIFY (10), (12), (16).
+/// VERIFY (10), (12), (16), (32).
 pub(crate) fn verify(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let check = byte_check(asked);
     if check == ByteCheck::Reserved {
-        return Err(Sense::invalid_bit(1, 2));
+        return Err(asked.wrong_flag(2));
     }
     let medium = asked.unit.medium();
     let (at, len) = asked.addressed().transfer(medium)?;
@@ -35,7 +35,7 @@ pub(crate) enum ByteCheck {
 }
 
 pub(crate) fn byte_check(asked: &Asked<'_>) -> ByteCheck {
-    match asked.cdb.u8(1) >> 1 & 0x03 {
+    match asked.flags() >> 1 & 0x03 {
         0 => ByteCheck::Readable,
         1 => ByteCheck::Same,
         2 => ByteCheck::Reserved,

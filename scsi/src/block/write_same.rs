@@ -5,11 +5,11 @@ use crate::command::Asked;
 use crate::plan::Plan;
 use crate::sense::Sense;
 
-/// WRITE SAME (10), (16): the block first, unless it is said to be zeroes (NDOB).
+/// WRITE SAME (10), (16), (32): the block first, unless it is said to be zeroes (NDOB).
 pub(crate) fn write_same(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     const NDOB: u8 = 0x01;
     let range = range(asked)?;
-    if asked.cdb.flag(1, NDOB) {
+    if asked.flags() & NDOB != 0 {
         return Ok(zero(asked, range));
     }
     let len = asked.unit.medium().block_size;
@@ -31,17 +31,27 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, block: &[u8]) -> Result<Plan, Sens
     }
     // With UNMAP too: a block that would not read as this one may not be unmapped (SBC-3, WRITE SAME and unmap
     // operations).
-    Ok(Plan::WriteSame { at: range.at, len: range.len, fua: false, pattern: block.into() })
+    Ok(Plan::WriteSame {
+        at: range.at,
+        len: range.len,
+        fua: asked.nexus.verdict().write_through,
+        pattern: block.into(),
+    })
 }
 
 /// The blocks that are meant: to the end, where the count is zero.
 ///
 /// # Errors
-/// 5/24/00 also for UNMAP on a disk that cannot, and for more than MAXIMUM WRITE SAME LENGTH.
+/// 5/24/00 also for UNMAP or ANCHOR on a disk that cannot, for ANCHOR without UNMAP, and for more than MAXIMUM WRITE SAME
+/// LENGTH.
 fn range(asked: &Asked<'_>) -> Result<Range, Sense> {
     let medium = asked.unit.medium();
-    if asked.cdb.flag(1, UNMAP) && medium.unmap.is_none() {
-        return Err(Sense::invalid_bit(1, 3));
+    let (unmap, anchor) = (asked.flags() & UNMAP != 0, asked.flags() & ANCHOR != 0);
+    if unmap && medium.unmap.is_none() {
+        return Err(asked.wrong_flag(3));
+    }
+    if anchor && !(unmap && medium.anchors) {
+        return Err(asked.wrong_flag(4));
     }
     let addressed = asked.addressed();
     let range = addressed.or_the_rest(medium)?;
@@ -51,10 +61,13 @@ fn range(asked: &Asked<'_>) -> Result<Range, Sense> {
     Ok(range)
 }
 
+/// Anchored blocks are zeroed ones that keep their space.
 fn zero(asked: &Asked<'_>, range: Range) -> Plan {
-    Plan::Zero { at: range.at, len: range.len, may_unmap: asked.cdb.flag(1, UNMAP) }
+    let may_unmap = asked.flags() & (UNMAP | ANCHOR) == UNMAP;
+    Plan::Zero { at: range.at, len: range.len, may_unmap, fua: asked.nexus.verdict().write_through }
 }
 
+const ANCHOR: u8 = 0x10;
 const UNMAP: u8 = 0x08;
 
 #[cfg(test)]
@@ -96,7 +109,7 @@ mod tests {
     fn zeroes_are_zeroed_and_unmapped_only_where_that_was_asked_for() {
         let mut bench = Bench::thin_disk();
         for (flags, may_unmap) in [(0, false), (8, true)] {
-            let expected = Plan::Zero { at: 1536, len: 1024, may_unmap };
+            let expected = Plan::Zero { at: 1536, len: 1024, may_unmap, fua: false };
             assert_eq!(bench.gathered(&ten(flags, 3, 2), &[0; 512]), expected);
             assert_eq!(bench.gathered(&sixteen(flags, 3, 2), &[0; 512]), expected);
             assert_eq!(bench.plan(&sixteen(flags | 1, 3, 2)), expected);
@@ -117,7 +130,7 @@ mod tests {
 
     #[test]
     fn no_blocks_mean_or_the_rest() {
-        let expected = Plan::Zero { at: 512, len: 2047 * 512, may_unmap: false };
+        let expected = Plan::Zero { at: 512, len: 2047 * 512, may_unmap: false, fua: false };
         assert_eq!(Bench::disk().gathered(&ten(0, 1, 0), &[0; 512]), expected);
         assert_eq!(Bench::disk().plan(&sixteen(1, 1, 0)), expected);
     }
@@ -136,6 +149,37 @@ mod tests {
         for (lba, blocks) in [(2047, 2), (2048, 1), (2048, 0)] {
             assert_eq!(Bench::disk().ask(&sixteen(1, lba, blocks)), refused(Sense::LBA_OUT_OF_RANGE));
         }
+    }
+
+    #[test]
+    fn anchored_blocks_are_zeroed_and_keep_their_space() {
+        let mut bench = Bench::thin_with(|medium| Medium { anchors: true, ..medium });
+        let anchored = Plan::Zero { at: 1536, len: 1024, may_unmap: false, fua: false };
+        assert_eq!(bench.gathered(&ten(0x18, 3, 2), &[0; 512]), anchored);
+        assert_eq!(bench.plan(&sixteen(0x19, 3, 2)), anchored);
+        assert!(matches!(bench.gathered(&ten(0x18, 3, 2), &[7; 512]), Plan::WriteSame { .. }));
+        assert_eq!(bench.ask(&sixteen(0x11, 3, 2)), refused(Sense::invalid_bit(1, 4)));
+        assert_eq!(Bench::thin_disk().ask(&sixteen(0x19, 3, 2)), refused(Sense::invalid_bit(1, 4)));
+    }
+
+    #[test]
+    fn the_longest_form_has_its_flags_beside_its_service_action() {
+        let cdb = |flags: u8, blocks: u8| {
+            let mut cdb = [0; 32];
+            (cdb[0], cdb[7], cdb[9], cdb[10], cdb[19], cdb[31]) = (0x7F, 0x18, 0x0D, flags, 3, blocks);
+            cdb
+        };
+        let mut bench = Bench::thin_with(|medium| Medium { anchors: true, ..medium });
+        let zero = |may_unmap| Plan::Zero { at: 1536, len: 1024, may_unmap, fua: false };
+        assert_eq!(bench.plan(&cdb(0x01, 2)), zero(false));
+        assert_eq!(bench.plan(&cdb(0x09, 2)), zero(true));
+        assert_eq!(bench.plan(&cdb(0x19, 2)), zero(false));
+        assert_eq!(bench.plan_with(&cdb(0x08, 2), 512), Plan::Gather { len: 512 });
+        assert_eq!(bench.gathered(&cdb(0x08, 2), &[0; 512]), zero(true));
+        assert_eq!(bench.plan_with(&cdb(0, 2), 1024), refused(Sense::DATA_OUT_LENGTH));
+        assert_eq!(bench.ask(&cdb(0x11, 2)), refused(Sense::invalid_bit(10, 4)));
+        assert_eq!(bench.ask(&cdb(0x21, 2)), refused(Sense::invalid_bit(10, 5)));
+        assert_eq!(Bench::disk().ask(&cdb(0x09, 2)), refused(Sense::invalid_bit(10, 3)));
     }
 
     #[test]

@@ -27,6 +27,10 @@ const GROUP_6: (u8, u8) = (6, 0x1F);
 const GROUP_10: (u8, u8) = (10, 0x1F);
 const GROUP_14: (u8, u8) = (14, 0x3F);
 const RARC: (u8, u8) = (1, 0x04);
+/// GROUP NUMBER of a CDB of variable length, and the expected tags: without protection information nothing has one.
+const TAGS: &[(u8, u8)] = &[(6, 0x3F), (20, X), (21, X), (22, X), (23, X), (24, X), (25, X), (26, X), (27, X)];
+const TAGS_AND_RARC: &[(u8, u8)] =
+    &[(6, 0x3F), (10, 0x04), (20, X), (21, X), (22, X), (23, X), (24, X), (25, X), (26, X), (27, X)];
 /// SYNC_NV: there is no non-volatile cache that it could tell from the medium.
 const SYNC_NV: (u8, u8) = (1, 0x04);
 
@@ -95,10 +99,10 @@ const ROWS: &[Row] = &[
     Row::new(&[0x3C, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::read)
         .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).when_persistent(Reads),
     // WRITE SAME (10)
-    Row::new(&[0x41, 0x08, X, X, X, X, 0, X, X, 0], write_same::write_same)
+    Row::new(&[0x41, 0x18, X, X, X, X, 0, X, X, 0], write_same::write_same)
         .ignoring(&[GROUP_6]).writes().takes_s(120).gathers(write_same::gathered),
     // UNMAP
-    Row::new(&[0x42, 0, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
+    Row::new(&[0x42, 0x01, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
         .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
     // SANITIZE, OVERWRITE
     Row::new(&[0x48, 0xA1, 0, 0, 0, 0, 0, X, X, 0], erase::overwrite).service_action().names_actions()
@@ -124,6 +128,24 @@ const ROWS: &[Row] = &[
         .ignoring(&[(2, X), (3, X), (7, X), (8, X)]).when_reserved(Allowed),
     // MODE SENSE (10)
     Row::new(&[0x5A, 0x18, X, X, 0, 0, 0, X, X, 0], mode_sense::ten).passes_standby(),
+    // READ (32)
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x09, ACCESS, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], transfer::read)
+        .service_action().ignoring(TAGS_AND_RARC).when_persistent(Reads),
+    // VERIFY (32)
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x0A, CHECK, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], verify::verify)
+        .service_action().ignoring(TAGS).when_persistent(Reads),
+    // WRITE (32)
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x0B, ACCESS, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], transfer::write)
+        .service_action().ignoring(TAGS).writes(),
+    // WRITE AND VERIFY (32)
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x0C, CHECK, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], transfer::write_and_verify)
+        .service_action().ignoring(TAGS).writes(),
+    // WRITE SAME (32)
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x0D, 0x19, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], write_same::write_same)
+        .service_action().ignoring(TAGS).writes().takes_s(120).gathers(write_same::gathered),
+    // GET LBA STATUS (32): SCAN LENGTH and ELEMENT IDENTIFIER are zero, so all blocks of all elements.
+    Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x12, 0, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], lba_status::variable)
+        .service_action().when_persistent(Reads).takes_s(60).answers(lba_status::variable_answered),
     // READ (16)
     Row::new(&[0x88, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_14, RARC]),
     // COMPARE AND WRITE
@@ -147,7 +169,7 @@ const ROWS: &[Row] = &[
     Row::new(&[0x91, 0x02, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], cache::synchronize)
         .ignoring(&[GROUP_14, SYNC_NV]).takes_s(120),
     // WRITE SAME (16)
-    Row::new(&[0x93, 0x09, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], write_same::write_same)
+    Row::new(&[0x93, 0x19, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], write_same::write_same)
         .ignoring(&[GROUP_14]).writes().takes_s(120).gathers(write_same::gathered),
     // WRITE ATOMIC (16)
     Row::new(&[0x9C, ACCESS, X, X, X, X, X, X, X, X, 0, 0, X, X, 0, 0], whole::write_atomic)
@@ -202,6 +224,7 @@ const ROWS: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::table::VARIABLE_LENGTH;
 
     #[test]
     fn the_length_of_each_command_is_that_of_its_group() {
@@ -211,6 +234,7 @@ mod tests {
                 0 => 6,
                 1 | 2 => 10,
                 4 => 16,
+                3 => 32,
                 5 => 12,
                 group => panic!("group {group} has no length"),
             };
@@ -221,7 +245,9 @@ mod tests {
     #[test]
     fn no_command_takes_control_bits() {
         for row in TABLE.rows() {
-            assert_eq!(row.usage.last(), Some(&0), "{:02x}", row.opcode());
+            // CONTROL is the last byte, but for commands of variable length, where it is beside the operation code.
+            let control = if row.opcode() == VARIABLE_LENGTH { row.usage[1] } else { row.usage[row.usage.len() - 1] };
+            assert_eq!(control, 0, "{:02x}", row.opcode());
         }
     }
 
@@ -238,6 +264,6 @@ mod tests {
     #[test]
     fn commands_with_a_parameter_list_are_those_that_gather() {
         let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
-        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x93, 0xA4, 0xA4, 0xA4]);
+        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x7F, 0x93, 0xA4, 0xA4, 0xA4]);
     }
 }

@@ -95,6 +95,8 @@ pub enum Plan {
     Discard {
         /// What may go, in the order given; extents may overlap.
         extents: Extents,
+        /// They are zeroed, but keep their space.
+        anchor: bool,
     },
     /// WRITE SAME of zeroes.
     Zero {
@@ -104,6 +106,8 @@ pub enum Plan {
         len: u64,
         /// Giving the space back is as good as writing, so long as it reads as zeroes.
         may_unmap: bool,
+        /// Force unit access.
+        fua: bool,
     },
     /// WRITE SAME of one block, over and over.
     WriteSame {

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn unmap_is_there_only_where_the_medium_has_it() {
         assert_eq!(Bench::disk().ask(&report(1, 0x42, 0)), good(&[0, 1, 0, 0]));
-        let golden = [0, 3, 0, 10, 0x42, 0, 0, 0, 0, 0, 0, 255, 255, 0];
+        let golden = [0, 3, 0, 10, 0x42, 1, 0, 0, 0, 0, 0, 255, 255, 0];
         assert_eq!(Bench::thin_disk().ask(&report(1, 0x42, 0)), good(&golden));
     }
 
