@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Refusal, codes};
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
-use ferrite_scsi::{Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
+use ferrite_scsi::{AtomicLimits, Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
 use super::identity::{identity, unique_name};
 use crate::lane::Lane;
@@ -45,7 +45,7 @@ impl Lun {
     ) -> Result<Self, Refusal> {
         let geometry = disk.geometry();
         let about = format!("lun {number} of {target}");
-        let medium = medium(&geometry, read_only).map_err(|refusal| refusal.about(&about))?;
+        let medium = medium(&*disk, &geometry, read_only).map_err(|refusal| refusal.about(&about))?;
         let unique = unique_name(spec, geometry.identity, || format!("lun:{target}/{number}"));
         let identity = identity(spec, &unique).map_err(|refusal| refusal.about(&about))?;
         let keeper = state.map(|state| state.keeper(target.as_str(), &unique));
@@ -66,7 +66,7 @@ impl Lun {
             .disk
             .refresh()
             .map_err(|error| Refusal::new(codes::DISK_UNAVAILABLE, format!("lun {}: {error}", self.number)))?;
-        let medium = medium(&geometry, self.read_only)?;
+        let medium = medium(&*self.disk, &geometry, self.read_only)?;
         let before = self.unit.medium();
         if medium == *before {
             return Ok(None);
@@ -116,8 +116,8 @@ pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
     })
 }
 
-/// What initiators see of a disk's geometry.
-fn medium(geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
+/// What initiators see of a disk and its geometry. Blocks, for the disk is asked whether it keeps a map.
+fn medium(disk: &dyn Backend, geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
     let block = geometry.block_size;
     let unfit = |why: &str| Refusal::new(codes::DISK_UNFIT, why.to_owned());
     let plain = Medium::new(block, geometry.bytes.checked_div(block.into()).unwrap_or(0))
@@ -137,6 +137,13 @@ fn medium(geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
         write_cache: geometry.write_cache,
         provisioning: if unmap.is_some() { Provisioning::Thin } else { Provisioning::Full },
         unmap,
+        maps: disk.map(0, block.into()).is_ok_and(|map| map.is_some()),
+        atomic: geometry.atomic.map(|atomic| AtomicLimits {
+            max_blocks: blocks(atomic.max_bytes.into()),
+            alignment: blocks(atomic.alignment.into()),
+            granularity: blocks(atomic.granularity.into()),
+            natural: atomic.natural,
+        }),
         rotation: match geometry.rotational {
             None => Rotation::Unknown,
             Some(false) => Rotation::Solid,

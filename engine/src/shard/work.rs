@@ -660,6 +660,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_anchored_is_zeroed_and_not_given_back() {
+        let extents = vec![Extent { at: 512, len: 512 }, Extent { at: 4096, len: 1024 }];
+        let mut anchor = Work::new(Plan::Discard { extents, anchor: true }, &ask(0, 0)).unwrap();
+        for (at, len) in [(512, 512), (4096, 1024)] {
+            let zero = Op::Zero { at, len, may_unmap: false };
+            assert_eq!(anchor.step(), Some(Step { op: zero, lend: Lend::None }));
+            anchor.home(None, None).unwrap();
+        }
+        assert_eq!(anchor.step(), None);
+    }
+
+    #[test]
+    fn zeroes_that_must_last_are_flushed_where_the_disk_has_a_cache() {
+        let plan = || Plan::Zero { at: 0, len: 4096, may_unmap: true, fua: true };
+        for write_cache in [true, false] {
+            let mut zero = Work::new(plan(), &Ask { write_cache, ..ask(0, 0) }).unwrap();
+            let op = Op::Zero { at: 0, len: 4096, may_unmap: true };
+            assert_eq!(zero.step(), Some(Step { op, lend: Lend::None }));
+            zero.home(None, None).unwrap();
+            if write_cache {
+                assert_eq!(zero.step(), Some(Step { op: Op::Flush, lend: Lend::None }));
+                zero.home(None, None).unwrap();
+            }
+            assert_eq!(zero.step(), None);
+        }
+    }
+
+    #[test]
     fn a_write_is_claimed_where_there_are_exchanges_and_a_read_never() {
         let write = Work::new(Plan::Write { at: 512, len: 1024, fua: false }, &ask(0, 1024)).unwrap();
         let step = write.step().unwrap();
