@@ -231,8 +231,9 @@ impl Work {
             },
             Plan::WriteAtomic { at, len, fua } => rare(Rare::WriteAtomic { at, len, wanted: len, durable: fua }),
             Plan::Prefetch { at, len } => rare(Rare::Prefetch { at, len }),
-            Plan::Ask(_) | Plan::Copy(_) | Plan::Erase(_) => return Err(Sense::INVALID_OPCODE.into()),
-            Plan::Keep(_) | Plan::Abort { .. } => rare(Rare::Errand { plan: Some(plan), order: ask.order() }),
+            Plan::Ask(_) | Plan::Copy(_) | Plan::Erase(_) | Plan::Keep(_) | Plan::Abort { .. } => {
+                rare(Rare::Errand { plan: Some(plan), order: ask.order() })
+            }
         })
     }
 
