@@ -10,7 +10,7 @@ pub use text::Ascii;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use text::printable;
+pub(crate) use text::printable;
 
 /// Everything that tells one disk from another.
 ///

@@ -64,7 +64,7 @@ impl<const N: usize> From<Ascii<N>> for String {
 }
 
 /// `text`, if it is printable ASCII of at most `max` characters.
-pub(super) fn printable(text: &str, max: usize) -> Result<&str, BadIdentity> {
+pub(crate) fn printable(text: &str, max: usize) -> Result<&str, BadIdentity> {
     if !text.bytes().all(|letter| (b' '..=b'~').contains(&letter)) {
         return Err(BadIdentity::NotPrintable);
     }

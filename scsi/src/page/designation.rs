@@ -1,5 +1,5 @@
-//! Page 83h, device identification: all the names of a unit, its port, and its target (SPC-4, device
-//! identification page).
+//! Pages 83h and 88h: all the names of a unit, its port, its target, and the other ports (SPC-4, device identification
+//! page and SCSI ports page).
 
 use crate::command::Asked;
 use crate::identity::Profile;
@@ -9,12 +9,37 @@ pub(crate) fn standard(asked: &Asked<'_>) -> Vec<u8> {
     let mut page: Vec<u8> =
         asked.unit.identity().designators().iter().flat_map(|designator| designator.descriptor()).collect();
     let port = asked.port;
-    let port_name = format!("{},t,0x{:04x}", port.target, asked.nexus.id().portal_group);
+    let port_name = port_name(&port.target, asked.nexus.id().portal_group);
     page.extend(of_target(CodeSet::Binary, PORT | RELATIVE_TARGET_PORT, &wide(port.relative_port)));
     page.extend(of_target(CodeSet::Binary, PORT | TARGET_PORT_GROUP, &wide(port.group)));
     page.extend(of_target(CodeSet::Utf8, PORT | SCSI_NAME_STRING, &name_string(&port_name)));
     page.extend(of_target(CodeSet::Utf8, DEVICE | SCSI_NAME_STRING, &name_string(&port.target)));
     page
+}
+
+/// 88h SCSI PORTS: every target port by its number and its name. A target port of iSCSI is a portal group, whose tag is
+/// its number, too.
+pub(crate) fn ports(asked: &Asked<'_>) -> Vec<u8> {
+    let port = asked.port;
+    let mut numbers: Vec<u16> = port.groups.iter().flat_map(|group| &group.ports).copied().collect();
+    numbers.sort_unstable();
+    let descriptor = |number: u16| {
+        let name = name_string(&port_name(&port.target, number));
+        let designator = of_target(CodeSet::Utf8, PORT | SCSI_NAME_STRING, &name);
+        let [high, low] = number.to_be_bytes();
+        let [len_high, len_low] = (designator.len() as u16).to_be_bytes();
+        // There is no initiator port in it (INITIATOR PORT TRANSPORTID LENGTH zero).
+        [&[0, 0, high, low, 0, 0, 0, 0, 0, 0, len_high, len_low], &designator[..]].concat()
+    };
+    numbers.into_iter().take(PORTS_MAX).flat_map(descriptor).collect()
+}
+
+/// Ports of the SCSI ports page: as many as its length can say, with the longest names.
+const PORTS_MAX: usize = 65535 / (12 + 4 + NAME_STRING_MAX);
+
+/// The name of a target port (RFC 7143, SCSI architecture mapping).
+fn port_name(target: &str, portal_group: u16) -> String {
+    format!("{target},t,0x{portal_group:04x}")
 }
 
 /// One designator, as the old target had it: T10 vendor id, although the id behind it may be anything.
@@ -72,6 +97,7 @@ const NAME_STRING_MAX: usize = 252;
 mod tests {
     use super::*;
     use crate::identity::{Designator, Identity, IetRelease, Naa};
+    use crate::port::PortGroup;
     use crate::tests::{Bench, good};
 
     const PAGE_83: [u8; 6] = [0x12, 1, 0x83, 1, 0, 0];
@@ -94,6 +120,35 @@ mod tests {
         ]
         .concat();
         assert_eq!(bench.ask(&PAGE_83), good(&golden));
+    }
+
+    #[test]
+    fn every_port_is_listed_by_number_and_name() {
+        let mut bench = Bench::disk();
+        bench.port.target = "iqn.2026-11.com.example:demo".into();
+        bench.port.groups =
+            vec![PortGroup { number: 1, ports: vec![1, 0x0102] }, PortGroup { number: 2, ports: vec![2] }];
+        let name = |tag: &str| [b"\x53\x98\0\x28iqn.2026-11.com.example:demo,t,0x", tag.as_bytes(), b"\0\0\0"].concat();
+        let golden = [
+            &[0, 0x88, 0, 3 * 56, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 44][..],
+            &name("0001"),
+            &[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 44],
+            &name("0002"),
+            &[0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 44],
+            &name("0102"),
+        ]
+        .concat();
+        assert_eq!(bench.ask(&[0x12, 1, 0x88, 1, 0, 0]), good(&golden));
+    }
+
+    #[test]
+    fn the_list_of_ports_ends_where_its_length_does() {
+        let mut bench = Bench::disk();
+        bench.port.target = "x".repeat(300);
+        bench.port.groups = vec![PortGroup { number: 1, ports: (1..=1000).collect() }];
+        let page = bench.data(&[0x12, 1, 0x88, 0xFF, 0xFF, 0]);
+        let len = usize::from(u16::from_be_bytes([page[2], page[3]]));
+        assert_eq!((len, page.len()), (PORTS_MAX * (12 + 4 + NAME_STRING_MAX), 4 + len));
     }
 
     #[test]

@@ -40,6 +40,8 @@ fn standard(asked: &Asked<'_>) -> Vec<u8> {
     data[2] = form.version;
     data[3] = form.format;
     data[4] = (form.len - 5) as u8;
+    data[5] = form.features;
+    data[6] = if form.tells_ports && ports(asked) > 1 { MULTIP } else { 0 };
     data[7] = CMDQUE;
     data[8..16].copy_from_slice(identity.vendor().as_bytes());
     data[16..32].copy_from_slice(identity.product().as_bytes());
@@ -57,17 +59,50 @@ struct Form {
     version: u8,
     /// RESPONSE DATA FORMAT 2, with HISUP and the like.
     format: u8,
+    /// TPGS and its neighbours.
+    features: u8,
+    /// MULTIP says whether the target has more than one port.
+    tells_ports: bool,
     /// VERSION DESCRIPTORS.
     standards: &'static [u16],
 }
 
 /// SPC-4; hierarchical addressing of units (HISUP), no NACA. SAM-5, iSCSI, SPC-4, SBC-3, without a version.
-static STANDARD: Form = Form { len: 96, version: 0x06, format: 0x12, standards: &[0x00A0, 0x0960, 0x0460, 0x04C0] };
+static STANDARD: Form = Form {
+    len: 96,
+    version: 0x06,
+    format: 0x12,
+    features: TPGS,
+    tells_ports: true,
+    standards: &[0x00A0, 0x0960, 0x0460, 0x04C0],
+};
 
 /// SPC-2; bit 6 of byte 3 is what SCSI-2 called TrmIOP.
-static IET_0_4_15: Form = Form { len: 64, version: 0x04, format: 0x42, standards: &[0x0320, 0x0960, 0x0300] };
-static IET_1_4_20: Form = Form { len: 64, version: 0x04, format: 0x52, standards: &[0x0320, 0x0960, 0x0300] };
+static IET_0_4_15: Form = Form {
+    len: 64,
+    version: 0x04,
+    format: 0x42,
+    features: 0,
+    tells_ports: false,
+    standards: &[0x0320, 0x0960, 0x0300],
+};
+static IET_1_4_20: Form = Form {
+    len: 64,
+    version: 0x04,
+    format: 0x52,
+    features: 0,
+    tells_ports: false,
+    standards: &[0x0320, 0x0960, 0x0300],
+};
 
+fn ports(asked: &Asked<'_>) -> usize {
+    asked.port.groups.iter().map(|group| group.ports.len()).sum()
+}
+
+/// Access states change both implicitly and by SET TARGET PORT GROUPS.
+const TPGS: u8 = 0x30;
+/// There is more than one port.
+const MULTIP: u8 = 0x10;
 /// Commands may be queued.
 const CMDQUE: u8 = 0x02;
 
@@ -75,6 +110,7 @@ const CMDQUE: u8 = 0x02;
 mod tests {
     use crate::attention::Attention;
     use crate::identity::{Identity, IetRelease};
+    use crate::port::PortGroup;
     use crate::sense::Sense;
     use crate::tests::{Bench, attention, good, refused};
 
@@ -83,10 +119,23 @@ mod tests {
     #[test]
     fn standard_data_claims_sam_5_iscsi_spc_4_and_sbc_3() {
         let mut golden = vec![0; 96];
-        golden[..8].copy_from_slice(&[0x00, 0x00, 0x06, 0x12, 91, 0, 0, 0x02]);
+        golden[..8].copy_from_slice(&[0x00, 0x00, 0x06, 0x12, 91, 0x30, 0, 0x02]);
         golden[8..36].copy_from_slice(b"FERRITE VIRTUAL DISK    0.1 ");
         golden[58..66].copy_from_slice(&[0x00, 0xA0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xC0]);
         assert_eq!(Bench::disk().ask(&INQUIRY), good(&golden));
+    }
+
+    #[test]
+    fn a_target_with_several_ports_says_so_and_one_taken_over_does_not() {
+        let byte_6 = |mut bench: Bench, groups: &[&[u16]]| {
+            let group = |(at, ports): (usize, &&[u16])| PortGroup { number: at as u16 + 1, ports: ports.to_vec() };
+            bench.port.groups = groups.iter().enumerate().map(group).collect();
+            bench.data(&INQUIRY)[6]
+        };
+        assert_eq!(byte_6(Bench::disk(), &[&[1]]), 0x00);
+        assert_eq!([byte_6(Bench::disk(), &[&[1, 2]]), byte_6(Bench::disk(), &[&[1], &[2]])], [0x10, 0x10]);
+        let iet = Bench::of(Identity::iet(IetRelease::V0_4_15, b"id", "").unwrap());
+        assert_eq!(byte_6(iet, &[&[1], &[2]]), 0x00);
     }
 
     #[test]
