@@ -10,12 +10,16 @@ use crate::sense::Sense;
 /// COMPARE AND WRITE: twice as much data-out as blocks, what should be there before what should become of it.
 ///
 /// # Errors
-/// 5/0E/03 for any other amount of data-out: half of a lock is worse than none.
+/// 5/0E/03 for any other amount of data-out: half of a lock is worse than none. 5/24/00 for data of no blocks: whoever
+/// sends 256 of them finds zero in the one byte that there is for their number.
 pub(crate) fn compare_and_write(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let medium = asked.unit.medium();
     let blocks = asked.cdb.u8(13);
     let (at, len) = Addressed { lba: asked.cdb.u64(2), blocks: blocks.into(), blocks_field: 13 }.transfer(medium)?;
     if blocks > medium.compare_and_write_max() {
+        return Err(Sense::invalid_field(13));
+    }
+    if blocks == 0 && asked.data_out != 0 {
         return Err(Sense::invalid_field(13));
     }
     if asked.data_out != 2 * len {
@@ -107,6 +111,8 @@ mod tests {
     fn comparing_and_writing_nothing_is_good() {
         assert_eq!(Bench::disk().ask(&caw(0, 3, 0)), good(&[]));
         assert_eq!(Bench::disk().ask(&caw(0, 2048, 0)), refused(Sense::LBA_OUT_OF_RANGE));
+        let of_256_blocks = Bench::disk().plan_with(&caw(0, 0, 0), 2 * 256 * 512);
+        assert_eq!(of_256_blocks, refused(Sense::invalid_field(13)));
     }
 
     #[test]
