@@ -194,12 +194,9 @@ impl Drop for Arming {
     }
 }
 
-impl<P: Send + Sync> Escort<P> {
+impl<P: Send + Sync + 'static> Escort<P> {
     /// A home for one job: it comes to `home`, and then `pass` is let go.
-    pub(crate) fn new(home: Arc<dyn Home>, pass: P) -> Arc<dyn Home>
-    where
-        P: 'static,
-    {
+    pub(crate) fn home(home: Arc<dyn Home>, pass: P) -> Arc<dyn Home> {
         Arc::new(Self { home, _pass: pass })
     }
 }
@@ -330,7 +327,7 @@ mod tests {
             panic!("nobody is there")
         };
         let op = Op::Write { at: 0, len: 512, durable: false };
-        let job = Job::new(op, Some(Buffer::alone(512)), 7, Escort::new(home.clone(), pass));
+        let job = Job::new(op, Some(Buffer::alone(512)), 7, Escort::home(home.clone(), pass));
         let waits = lane.claim(FIRST, &by, 5).unwrap();
         assert!(!waits.goes);
         assert!(calls.heard().is_empty());

@@ -85,11 +85,11 @@ impl<I: Io> Shard<I> {
         match task.pass.take() {
             None => self.home.clone(),
             // Free as soon as the disk is done, and not before, whatever becomes of the task.
-            Some(Held { pass, claim: Claim::Change { .. } }) => Escort::new(self.home.clone(), pass),
+            Some(Held { pass, claim: Claim::Change { .. } }) => Escort::home(self.home.clone(), pass),
             Some(held) => {
                 let pass = held.pass.clone();
                 task.pass = Some(held);
-                Escort::new(self.home.clone(), pass)
+                Escort::home(self.home.clone(), pass)
             }
         }
     }

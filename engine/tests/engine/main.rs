@@ -11,5 +11,7 @@ mod late;
 mod managing;
 mod ordering;
 mod ports;
+mod racing;
 mod serving;
 mod storm;
+mod tally;

@@ -1,7 +1,8 @@
 //! Everything at once, by chance but repeatable: hosts that read, write, abort, reset, leave and come back, an
 //! operator who adds, removes and grows, disks that are late and fail, and few buffers for all.
 //!
-//! What must hold: a block has a value that an acknowledged or unfinished write gave it; what was aborted, or
+//! What must hold: a block has a value that an acknowledged or unfinished write gave it; a block that all count in by
+//! COMPARE AND WRITE has counted each of them; what was aborted, or
 //! left behind by a session that was replaced, is never written later; every command is answered once or was
 //! ended; and in the end everything comes to an end and every buffer comes home.
 
@@ -14,7 +15,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::*;
+use crate::exchanging::exchange;
 use crate::late::{Dice, LATEST, Late};
+use crate::tally::{Tally, one_more};
 use ferrite_api::IdentitySpec;
 use ferrite_backends::{Create, DiskError, DiskOptions, Fault, FaultyDisk, FileDisk, MemoryDisk, OpKind, Rule};
 use ferrite_engine::{Engine, EngineOptions, IoChoice};
@@ -36,6 +39,8 @@ const CELLS: u64 = 8;
 const CELL_BLOCKS: u32 = 128;
 const CELL_BYTES: u32 = CELL_BLOCKS * BLOCK;
 const DISK_BYTES: u64 = HOSTS as u64 * CELLS * CELL_BYTES as u64;
+/// Behind all cells: a block that all hosts count in, of LUNs 0 and 2.
+const TALLY: u64 = DISK_BYTES / BLOCK as u64;
 const IN_FLIGHT_MAX: usize = 12;
 /// Late, and failing now and then; that comes and goes; a file that grows.
 const LUNS: [u16; 3] = [0, 1, 2];
@@ -46,12 +51,12 @@ fn storm(choice: IoChoice, seed: u64) {
     eprintln!("seed {seed}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
-    let late = Arc::new(FaultyDisk::new(Late::new(DISK_BYTES, seed)));
+    let late = Arc::new(FaultyDisk::new(Late::new(DISK_BYTES + 4096, seed)));
     for (kind, skip, error) in [(OpKind::Write, 50, DiskError::Medium), (OpKind::Read, 90, DiskError::TimedOut)] {
         (1..8).for_each(|n| late.add(Rule::new(Fault::Fail(error)).on(kind).after(n * skip).times(1)));
     }
     late.add(Rule::new(Fault::Lose).on(OpKind::Flush).after(3).times(2));
-    let create = Some(Create { bytes: DISK_BYTES, allocate: false });
+    let create = Some(Create { bytes: DISK_BYTES + 4096, allocate: false });
     let file = FileDisk::open(&path, &DiskOptions { create, ..DiskOptions::default() }).unwrap();
     // The smallest pool there is, for all four hosts.
     let small = EngineOptions { pool_bytes: 0, ..options(choice, 2) };
@@ -61,10 +66,11 @@ fn storm(choice: IoChoice, seed: u64) {
     let (engine, stop) = (served.engine.clone(), over.clone());
     let operator = thread::spawn(move || operate(&engine, &path, &mut Dice(seed ^ 0xabcd), &stop));
     let answered = Arc::new(AtomicUsize::new(0));
+    let tallies: Arc<[Tally; 2]> = Arc::default();
     let hosts: Vec<_> = (0..HOSTS)
         .map(|number| {
-            let (served, answered) = (served.clone(), answered.clone());
-            thread::spawn(move || Host::new(served, number, seed).live(&answered))
+            let (served, answered, tallies) = (served.clone(), answered.clone(), tallies.clone());
+            thread::spawn(move || Host::new(served, tallies, number, seed).live(&answered))
         })
         .collect();
     let ended: Vec<_> = hosts.into_iter().map(thread::JoinHandle::join).collect();
@@ -76,14 +82,18 @@ fn storm(choice: IoChoice, seed: u64) {
         "most commands ended by answers"
     );
 
+    late.heal();
+    let mut last = served.login(99, &[0, 2]);
+    for (tally, lun) in tallies.iter().zip([0, 2]) {
+        tally.check(&last.read(lun, TALLY, 1, BLOCK).unwrap());
+    }
+    assert_eq!(last.logout().unwrap(), 0);
     let until = Instant::now() + Duration::from_secs(5);
     while served.engine.buffers().iter().any(|pool| pool.lent > 0) {
         assert!(Instant::now() < until, "buffers stay away: {:?}", served.engine.buffers());
         thread::sleep(Duration::from_millis(5));
     }
     assert!(served.engine.sessions().is_empty());
-    // A last flush that is lost would rightly be reported.
-    late.heal();
     let began = Instant::now();
     assert!(served.engine.shutdown(Duration::from_secs(1)).is_clean());
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
@@ -91,7 +101,7 @@ fn storm(choice: IoChoice, seed: u64) {
 
 /// Adds and removes a LUN, grows another, looks around.
 fn operate(engine: &Engine, file: &std::path::Path, dice: &mut Dice, over: &AtomicBool) {
-    let mut bytes = DISK_BYTES;
+    let mut bytes = DISK_BYTES + 4096;
     while !over.load(Ordering::Acquire) {
         let disk = Arc::new(MemoryDisk::new(DISK_BYTES));
         engine.add_disk(&iqn(), lun(COMES_AND_GOES), disk, &IdentitySpec::default()).unwrap();
@@ -116,6 +126,10 @@ struct Host {
     cells: BTreeMap<Place, Cell>,
     /// Where a write was given up.
     suspects: Vec<Place>,
+    /// Of LUNs 0 and 2.
+    tallies: Arc<[Tally; 2]>,
+    /// What was last seen there; `None`: look first.
+    counted: [Option<Vec<u8>>; 2],
     next_value: u64,
     answered: usize,
 }
@@ -134,11 +148,25 @@ struct Cell {
 enum Deed {
     Read(Place),
     Write(Place, u64),
+    /// COMPARE AND WRITE of a whole cell.
+    Exchange(Place, u64),
     Flush(u16),
+    /// In the tally of LUN 0, or 2.
+    Count(usize),
+    Look(usize),
+}
+
+impl Deed {
+    fn lun(self) -> u16 {
+        match self {
+            Self::Read((lun, _)) | Self::Write((lun, _), _) | Self::Exchange((lun, _), _) | Self::Flush(lun) => lun,
+            Self::Count(tally) | Self::Look(tally) => 2 * tally as u16,
+        }
+    }
 }
 
 impl Host {
-    fn new(served: Arc<Served>, port: u8, seed: u64) -> Self {
+    fn new(served: Arc<Served>, tallies: Arc<[Tally; 2]>, port: u8, seed: u64) -> Self {
         let keys = match port % 2 {
             0 => Keys::default(),
             _ => Keys { initial_r2t: true, immediate_data: false, max_burst_length: 16384, ..Keys::default() },
@@ -159,6 +187,8 @@ impl Host {
             in_flight: BTreeMap::new(),
             cells,
             suspects: Vec::new(),
+            tallies,
+            counted: [None, None],
             next_value,
             answered: 0,
         }
@@ -167,8 +197,10 @@ impl Host {
     fn live(mut self, answered: &AtomicUsize) {
         for _ in 0..STEPS {
             match self.dice.below(100) {
-                0..40 => self.write(),
-                40..70 => self.read(),
+                0..30 => self.write(),
+                30..36 => self.exchange(),
+                36..46 => self.count(),
+                46..70 => self.read(),
                 70..74 => self.flush(),
                 74..79 => self.abort_one(),
                 79..80 => self.end_all(LUN_RESET, 0),
@@ -248,6 +280,29 @@ impl Host {
         self.send(&Request::new(place.0, &cdb).writing(data), Deed::Write(place, value));
     }
 
+    /// Of what it holds, if that is known.
+    fn exchange(&mut self) {
+        let Some(place) = self.pick() else { return };
+        let value = self.next_value;
+        self.next_value += 1;
+        let cell = self.cells.get_mut(&place).unwrap();
+        let old = *cell.may_be.first().unwrap();
+        cell.may_be.insert(value);
+        let [old, new] = [old, value].map(|value| value.to_le_bytes().repeat(CELL_BYTES as usize / 8));
+        let request = Request { lun: lun_field(place.0), ..exchange(self.lba(place.1), &old, &new) };
+        self.send(&request, Deed::Exchange(place, value));
+    }
+
+    fn count(&mut self) {
+        let tally = self.dice.below(2) as usize;
+        let lun = 2 * tally as u16;
+        let Some(old) = self.counted[tally].take() else {
+            return self.send(&Request::new(lun, &cdb::read16(TALLY, 1)).reading(BLOCK), Deed::Look(tally));
+        };
+        let request = exchange(TALLY, &old, &one_more(&old, self.dice.next()));
+        self.send(&Request { lun: lun_field(lun), ..request }, Deed::Count(tally));
+    }
+
     fn read(&mut self) {
         if let Some(place) = self.pick() {
             self.send_read(place);
@@ -302,7 +357,9 @@ impl Host {
         let good = result.filter(|result| result.is_good());
         match deed {
             Deed::Flush(_) => {}
-            Deed::Write(place, value) => {
+            Deed::Look(tally) => self.counted[tally] = good.map(|result| result.data.clone()),
+            Deed::Count(tally) => drop(self.tallies[tally].ended(result)),
+            Deed::Write(place, value) | Deed::Exchange(place, value) => {
                 let cell = self.cells.get_mut(&place).unwrap();
                 cell.busy = false;
                 // That LUN may be another by now.
@@ -332,8 +389,7 @@ impl Host {
 
     fn abort_one(&mut self) {
         let Some((&itt, &deed)) = self.in_flight.iter().nth(self.dice.below(4) as usize) else { return };
-        let (Deed::Read((lun, _)) | Deed::Write((lun, _), _) | Deed::Flush(lun)) = deed;
-        let response = self.manage(ABORT_TASK, lun, Some(itt));
+        let response = self.manage(ABORT_TASK, deed.lun(), Some(itt));
         assert!([COMPLETE, NO_TASK].contains(&response), "{response}");
         self.hear_what_came();
         if let Some(deed) = self.in_flight.remove(&itt) {
@@ -344,15 +400,11 @@ impl Host {
     }
 
     fn end_all(&mut self, function: u8, lun: u16) {
-        let of = |deed: &Deed| {
-            let (Deed::Read((of, _)) | Deed::Write((of, _), _) | Deed::Flush(of)) = *deed;
-            of == lun
-        };
         let response = self.manage(function, lun, None);
         assert!(response == COMPLETE || response == NO_LUN && lun == COMES_AND_GOES, "{response}");
         self.hear_what_came();
         if response == COMPLETE {
-            for (itt, deed) in self.in_flight.extract_if(.., |_, deed| of(deed)).collect::<Vec<_>>() {
+            for (itt, deed) in self.in_flight.extract_if(.., |_, deed| deed.lun() == lun).collect::<Vec<_>>() {
                 self.session.forget(itt);
                 self.ended(deed, None);
             }
