@@ -40,6 +40,7 @@ mod identity;
 pub mod lun;
 mod medium;
 mod nexus;
+mod optical;
 mod page;
 mod plan;
 mod port;

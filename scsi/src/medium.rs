@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// initiator would find absurd are never shown as they are: see each field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Medium {
-    /// Bytes of a logical block: 512 or 4096.
+    /// Bytes of a logical block: 512 or 4096, or 2048 of a disc.
     pub block_size: u32,
-    /// Logical blocks, at least one.
+    /// Logical blocks, at least one; none where a drive is empty.
     pub blocks: u64,
     /// LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT: 3 for 512-byte blocks on a 4 KiB disk.
     pub physical_exponent: u8,
@@ -129,6 +129,28 @@ impl Medium {
         medium.shape().map(|()| medium)
     }
 
+    /// The read-only disc that an image of `bytes` bytes is, in whole blocks of 2048; an empty drive for none.
+    ///
+    /// # Errors
+    /// [`BadMedium`]: less than one block, or more than READ CAPACITY (10) can say.
+    pub fn disc(bytes: u64) -> Result<Medium, BadMedium> {
+        let blocks = bytes / u64::from(DISC_BLOCK);
+        if blocks == 0 && bytes > 0 {
+            return Err(BadMedium::Empty);
+        }
+        if blocks > u64::from(u32::MAX) {
+            return Err(BadMedium::TooLarge);
+        }
+        let plain = Medium::new(512, 1).expect("one block is a disk");
+        Ok(Medium {
+            block_size: DISC_BLOCK,
+            blocks,
+            read_only: true,
+            max_transfer: TRANSFER_BYTES_DEFAULT / DISC_BLOCK,
+            ..plain
+        })
+    }
+
     /// Bytes of the medium.
     pub fn bytes(&self) -> u64 {
         self.blocks * u64::from(self.block_size)
@@ -212,6 +234,9 @@ impl std::fmt::Display for BadMedium {
 }
 
 impl std::error::Error for BadMedium {}
+
+/// Bytes of a block of user data of a CD or DVD.
+const DISC_BLOCK: u32 = 2048;
 
 const TRANSFER_BYTES_DEFAULT: u32 = 16 << 20;
 

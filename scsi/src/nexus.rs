@@ -28,6 +28,9 @@ pub struct Nexus {
     /// How things stand at that generation.
     #[serde(skip)]
     verdict: Verdict,
+    /// Media events of the unit's tray that it has heard of; `None` before it first asked.
+    #[serde(skip)]
+    media_events: Option<u64>,
     /// What WRITE BUFFER put into the echo buffer.
     #[serde(skip)]
     echo: Option<Box<[u8]>>,
@@ -38,7 +41,7 @@ impl Nexus {
     pub fn new(id: NexusId) -> Self {
         let mut attentions = AttentionQueue::default();
         attentions.push(Attention::PowerOn);
-        Nexus { id, attentions, read_to: None, verdict: Verdict::default(), echo: None }
+        Nexus { id, attentions, read_to: None, verdict: Verdict::default(), media_events: None, echo: None }
     }
 
     /// Who it is.
@@ -85,6 +88,10 @@ impl Nexus {
 
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    pub(crate) fn media_events(&mut self) -> &mut Option<u64> {
+        &mut self.media_events
     }
 
     pub(crate) fn echo(&mut self) -> &mut Option<Box<[u8]>> {

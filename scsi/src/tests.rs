@@ -47,6 +47,12 @@ impl Bench {
         Bench::on(LogicalUnit::new(Identity::derive("bench"), plain_medium(), Arc::new(Book::keeping(lasting))))
     }
 
+    /// A drive with a disc of `blocks` blocks of 2048 bytes in it, or an empty one.
+    pub(crate) fn drive(blocks: u64) -> Bench {
+        let disc = (blocks > 0).then(|| Medium::disc(blocks * 2048).expect("a disc"));
+        Bench::on(LogicalUnit::drive(Identity::derive("bench"), disc, Arc::default()))
+    }
+
     pub(crate) fn missing() -> Bench {
         Bench::on(LogicalUnit::missing())
     }

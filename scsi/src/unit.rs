@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::medium::Medium;
 use std::sync::Arc;
 
-/// A disk, or the place where one is missing. Immutable: a resize makes a new one with the same [`Book`].
+/// A disk, a drive for discs, or the place where one is missing. Immutable: a resize makes a new one with the same [`Book`].
 #[derive(Debug, Clone)]
 pub struct LogicalUnit {
     kind: Kind,
@@ -19,6 +19,7 @@ pub struct LogicalUnit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Disk,
+    Drive,
     Missing,
 }
 
@@ -30,6 +31,16 @@ impl LogicalUnit {
     pub fn new(identity: Identity, medium: Medium, book: Arc<Book>) -> Self {
         assert_eq!(medium.shape(), Ok(()), "a medium that is no disk");
         LogicalUnit { kind: Kind::Disk, identity, medium, book }
+    }
+
+    /// A drive for optical discs with `disc` in it, if any; the tray is as `book` has it.
+    ///
+    /// # Panics
+    /// When `disc` is not what [`Medium::disc`] gives.
+    pub fn drive(identity: Identity, disc: Option<Medium>, book: Arc<Book>) -> Self {
+        let medium = disc.unwrap_or_else(|| Medium::disc(0).expect("an empty drive"));
+        assert_eq!(medium.block_size, 2048, "a medium that is no disc");
+        LogicalUnit { kind: Kind::Drive, identity, medium, book }
     }
 
     /// The unit behind a number that no disk has. It answers INQUIRY (with qualifier 011b), REPORT LUNS and
@@ -57,6 +68,8 @@ impl LogicalUnit {
     /// What an initiator must be told when this unit takes the place of `old`.
     pub fn attentions_since(&self, old: &LogicalUnit) -> impl Iterator<Item = Attention> + use<> {
         let (now, then) = (&self.medium, &old.medium);
+        // That the medium of a drive is another is told by its tray.
+        let now = if self.kind == Kind::Drive { then } else { now };
         let capacity = (now.blocks, now.block_size) != (then.blocks, then.block_size);
         let mode = (now.read_only, now.write_cache) != (then.read_only, then.write_cache);
         // All else that a medium has is shown in vital product data, and an identity nowhere else.
@@ -83,6 +96,7 @@ impl Kind {
     pub(crate) fn peripheral(self) -> u8 {
         match self {
             Kind::Disk => 0x00,
+            Kind::Drive => 0x05,
             Kind::Missing => 0x7F,
         }
     }

@@ -5,9 +5,15 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 const BLOCKS: u64 = 5000;
+const DISC: u32 = 2048;
 
-/// A unit with everything on, and limits that random commands meet often.
+/// A unit with everything on, and limits that random commands meet often; with blocks of a disc, a drive that is loaded
+/// or, if not `thin`, empty.
 fn unit(block_size: u32, thin: bool) -> LogicalUnit {
+    if block_size == DISC {
+        let disc = Medium { max_transfer: 600, ..Medium::disc(BLOCKS * u64::from(DISC)).unwrap() };
+        return LogicalUnit::drive(Identity::derive("any"), thin.then_some(disc), Arc::new(Book::new()));
+    }
     let limits = UnmapLimits { max_blocks: 3000, max_descriptors: 3, granularity: 8, alignment: 1, reads_zero: true };
     let medium = Medium {
         unmap: thin.then_some(limits),
@@ -92,11 +98,12 @@ fn allocation_length(cdb: &[u8]) -> usize {
         0x03 | 0x1A => wide(4, 1),
         0x12 | 0x1C => wide(3, 2),
         0x25 => 8,
-        0x37 | 0x4D | 0x5A => wide(7, 2),
+        0x37 | 0x43 | 0x46 | 0x4A | 0x4D | 0x51 | 0x52 | 0x5A => wide(7, 2),
         0x3C => wide(6, 3),
         0x7F => wide(28, 4), // GET LBA STATUS (32)
         0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
         0xA0 | 0xA3 | 0xB7 => wide(6, 4),
+        0xAD | 0xBD => wide(8, 2),
         _ => 0,
     }
 }
@@ -197,13 +204,14 @@ proptest! {
         thin in any::<bool>(),
     ) {
         follow(512, thin, &cdb, data_out, &list);
+        follow(DISC, thin, &cdb, data_out, &list);
     }
 
     #[test]
     fn any_values_in_the_fields_of_a_command_make_a_plan_inside_the_medium(
         place in any::<prop::sample::Index>(),
         values in prop::collection::vec(byte(), 32),
-        block_size in prop_oneof![Just(512), Just(4096)],
+        block_size in prop_oneof![Just(512), Just(4096), Just(DISC)],
         thin in any::<bool>(),
         list in prop::collection::vec(byte(), 0..100),
     ) {
@@ -253,9 +261,11 @@ proptest! {
 /// A bit that the usage data leaves out is refused, with a pointer at it; or it means nothing at all.
 #[test]
 fn a_bit_that_is_not_reported_is_pointed_at_or_ignored() {
-    let plan = |cdb: &[u8]| unit(512, true).plan(&mut nexus(1), &port(), &command(cdb, 512));
     let mut refused = 0;
-    for usage in usages(&unit(512, true)) {
+    for (block_size, usage) in
+        [512, DISC].iter().flat_map(|&size| usages(&unit(size, true)).into_iter().map(move |usage| (size, usage)))
+    {
+        let plan = |cdb: &[u8]| unit(block_size, true).plan(&mut nexus(1), &port(), &command(cdb, 512));
         let plain = usage.plain();
         for at in 1..plain.len() {
             for bit in 0..8 {

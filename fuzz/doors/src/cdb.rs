@@ -83,6 +83,11 @@ fn unit(bytes: &mut Bytes<'_>) -> LogicalUnit {
     if choice == 0xff {
         return LogicalUnit::missing();
     }
+    if choice == 0xfe {
+        let disc = [0, 1, 1000, 400_000][bytes.below(4)];
+        let disc = (disc > 0).then(|| Medium::disc(disc * 2048).expect("the size is one of a disc"));
+        return LogicalUnit::drive(Identity::derive("uuid:fuzz"), disc, Arc::new(Book::new()));
+    }
     let block_size = if choice & 1 == 0 { 512 } else { 4096 };
     let blocks = [1, 2, 1000, 1 << 32, i64::MAX as u64 / u64::from(block_size)][bytes.below(5)];
     let unmap = UnmapLimits { max_blocks: 1000, max_descriptors: 4, granularity: 8, alignment: 1, reads_zero: true };

@@ -6,7 +6,7 @@ pub(crate) mod defects;
 pub(crate) mod erase;
 pub(crate) mod lba_status;
 pub(crate) mod prefetch;
-mod range;
+pub(crate) mod range;
 pub(crate) mod transfer;
 pub(crate) mod unmap;
 pub(crate) mod verify;

@@ -7,6 +7,7 @@ mod copies;
 mod lasting;
 mod persistent;
 mod settings;
+mod tray;
 mod underway;
 mod verdict;
 
@@ -17,6 +18,8 @@ pub(crate) use copies::{Copies, CopyRecord, NoCopy};
 pub use lasting::{Amendment, Lasting};
 pub use persistent::Persistent;
 pub use settings::Settings;
+use tray::Tray;
+pub(crate) use tray::{MediaEvent, TrayStatus};
 use underway::Underway;
 pub use underway::{Operation, Progress};
 pub(crate) use verdict::{ShutOut, Verdict};
@@ -59,6 +62,7 @@ struct State {
     access: Access,
     clock: Clock,
     underway: Underway,
+    tray: Tray,
     bulletin: Bulletin,
 }
 
@@ -213,6 +217,62 @@ impl Book {
         exited
     }
 
+    /// Where the tray of a drive stands.
+    pub(crate) fn tray(&self) -> TrayStatus {
+        self.state().tray.status()
+    }
+
+    /// PREVENT: the tray does not open before `session` allows it, or is gone.
+    pub(crate) fn prevent_removal(&self, session: u64) {
+        self.state().tray.prevent(session);
+    }
+
+    /// ALLOW.
+    pub(crate) fn allow_removal(&self, session: u64) {
+        self.state().tray.allow(session);
+    }
+
+    /// START STOP UNIT with LOEJ, and without START.
+    ///
+    /// # Errors
+    /// 5/53/02 while some nexus prevents it.
+    pub(crate) fn eject(&self) -> Result<(), Sense> {
+        if self.state().tray.prevented() {
+            return Err(Sense::REMOVAL_PREVENTED);
+        }
+        self.open_tray();
+        Ok(())
+    }
+
+    /// An operator wants the medium: whether nobody prevents it. Else those who do are asked, by a media event and by
+    /// OPERATOR MEDIUM REMOVAL REQUEST.
+    pub fn request_removal(&self) -> bool {
+        if !self.state().tray.prevented() {
+            return true;
+        }
+        self.change(|state, next| {
+            state.tray.happened(MediaEvent::EjectRequest);
+            state.bulletin.post(next, None, Attention::RemovalRequest);
+        });
+        false
+    }
+
+    /// The tray opens, whoever prevents it: no command reaches the medium from now on.
+    pub fn open_tray(&self) {
+        self.change(|state, _| {
+            state.tray.open();
+        });
+    }
+
+    /// The tray shuts. Where it is `loaded`, every nexus hears that there is a medium, which may be another.
+    pub fn load(&self, loaded: bool) {
+        self.change(|state, next| {
+            if state.tray.shut(loaded) && loaded {
+                state.bulletin.post(next, None, Attention::MediumChanged);
+            }
+        });
+    }
+
     /// The session that holds the unit by RESERVE.
     pub fn holder(&self) -> Option<u64> {
         self.state().holder
@@ -222,6 +282,7 @@ impl Book {
     /// it (SPC-2, reservations).
     pub fn forget(&self, session: u64) {
         self.copies.forget(session);
+        self.allow_removal(session);
         self.release(session);
     }
 
@@ -230,6 +291,7 @@ impl Book {
     pub fn reset(&self, by: Option<u64>, attention: Attention) {
         self.copies.reset();
         self.change(|state, next| {
+            state.tray.allow_all();
             state.holder = None;
             state.bulletin.post(next, by, attention);
         });
@@ -309,7 +371,13 @@ impl State {
             write_protected: settings.write_protect,
             write_through: settings.write_through,
             descriptor_sense: settings.descriptor_sense,
-            hindrance: self.access.of(nexus.portal_group).0.hindrance().or_else(|| self.underway.hindrance()),
+            hindrance: self
+                .access
+                .of(nexus.portal_group)
+                .0
+                .hindrance()
+                .or_else(|| self.underway.hindrance())
+                .or_else(|| self.tray.hindrance()),
         }
     }
 }

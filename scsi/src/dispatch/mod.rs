@@ -1,6 +1,7 @@
 //! What stands between a command and its handler: which table, which row, and what is in the way.
 
 mod disk;
+mod drive;
 mod missing;
 
 use crate::attention::Attention;
@@ -104,7 +105,9 @@ impl LogicalUnit {
         match self.kind() {
             Kind::Missing => Some(Sense::NO_SUCH_UNIT.into()),
             Kind::Disk if write => self.writable(nexus).err().map(Reply::from),
-            Kind::Disk => None,
+            Kind::Drive if write => Some(Sense::WRITE_PROTECTED.into()),
+            Kind::Drive if self.medium().blocks == 0 => Some(Sense::NO_MEDIUM.into()),
+            Kind::Disk | Kind::Drive => None,
         }
     }
 
@@ -127,6 +130,7 @@ impl LogicalUnit {
     fn table(&self) -> &'static Table {
         match self.kind() {
             Kind::Disk => &disk::TABLE,
+            Kind::Drive => &drive::TABLE,
             Kind::Missing => &missing::TABLE,
         }
     }

@@ -4,11 +4,11 @@ use super::{block, designation};
 use crate::command::Asked;
 use crate::identity::{IetRelease, Profile};
 use crate::sense::SenseBytes;
+use crate::unit::Kind;
 
 /// The page `code` of the unit that is asked, header and all; `None` where its profile has no such page.
 pub(crate) fn page(asked: &Asked<'_>, code: u8) -> Option<Vec<u8>> {
-    let pages = of_profile(asked.unit.identity().profile());
-    let (_, body) = pages.iter().find(|(its, _)| *its == code)?;
+    let (_, body) = pages(asked).iter().find(|(its, _)| *its == code)?;
     let body = body(asked);
     let mut page = vec![asked.unit.kind().peripheral(), code];
     page.extend_from_slice(&(body.len() as u16).to_be_bytes());
@@ -36,8 +36,12 @@ const STANDARD: &[(u8, Body)] = &[
 /// The old target had no more, and its initiators must not see more.
 const IET: &[(u8, Body)] = &[(0x00, supported), (0x80, iet_serial), (0x83, designation::iet)];
 
-fn of_profile(profile: Profile) -> &'static [(u8, Body)] {
-    match profile {
+/// Of a drive there are those of every kind of unit.
+const DRIVE: &[(u8, Body)] = &[(0x00, supported), (0x80, serial), (0x83, designation::standard)];
+
+fn pages(asked: &Asked<'_>) -> &'static [(u8, Body)] {
+    match asked.unit.identity().profile() {
+        Profile::Standard if asked.unit.kind() == Kind::Drive => DRIVE,
         Profile::Standard => STANDARD,
         Profile::Iet { .. } => IET,
     }
@@ -45,7 +49,7 @@ fn of_profile(profile: Profile) -> &'static [(u8, Body)] {
 
 /// 00h SUPPORTED VPD PAGES.
 fn supported(asked: &Asked<'_>) -> Vec<u8> {
-    of_profile(asked.unit.identity().profile()).iter().map(|(code, _)| *code).collect()
+    pages(asked).iter().map(|(code, _)| *code).collect()
 }
 
 /// 80h UNIT SERIAL NUMBER.

@@ -5,6 +5,7 @@ use crate::identity::{IetRelease, Profile};
 use crate::page::vpd;
 use crate::plan::Plan;
 use crate::sense::Sense;
+use crate::unit::Kind;
 
 /// Standard data, or the vital product data page that is asked for.
 pub(crate) fn of_disk(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
@@ -31,12 +32,14 @@ const EVPD: u8 = 0x01;
 fn standard(asked: &Asked<'_>) -> Vec<u8> {
     let identity = asked.unit.identity();
     let form = match identity.profile() {
+        Profile::Standard if asked.unit.kind() == Kind::Drive => &DRIVE,
         Profile::Standard => &STANDARD,
         Profile::Iet { release: IetRelease::V0_4_15, .. } => &IET_0_4_15,
         Profile::Iet { release: IetRelease::V1_4_20, .. } => &IET_1_4_20,
     };
     let mut data = vec![0; form.len];
     data[0] = asked.unit.kind().peripheral();
+    data[1] = form.removable;
     data[2] = form.version;
     data[3] = form.format;
     data[4] = (form.len - 5) as u8;
@@ -55,6 +58,8 @@ fn standard(asked: &Asked<'_>) -> Vec<u8> {
 /// What differs between profiles.
 struct Form {
     len: usize,
+    /// RMB.
+    removable: u8,
     /// VERSION: the SPC that is claimed.
     version: u8,
     /// RESPONSE DATA FORMAT 2, with HISUP and the like.
@@ -68,8 +73,9 @@ struct Form {
 }
 
 /// SPC-4; hierarchical addressing of units (HISUP), no NACA. SAM-5, iSCSI, SPC-4, SBC-3, without a version.
-static STANDARD: Form = Form {
+const STANDARD: Form = Form {
     len: 96,
+    removable: 0x00,
     version: 0x06,
     format: 0x12,
     features: TPGS,
@@ -77,9 +83,13 @@ static STANDARD: Form = Form {
     standards: &[0x00A0, 0x0960, 0x0460, 0x04C0],
 };
 
+/// The same with MMC-6 and a medium that can be removed.
+static DRIVE: Form = Form { removable: 0x80, standards: &[0x00A0, 0x0960, 0x0460, 0x04E0], ..STANDARD };
+
 /// SPC-2; bit 6 of byte 3 is what SCSI-2 called TrmIOP.
 static IET_0_4_15: Form = Form {
     len: 64,
+    removable: 0x00,
     version: 0x04,
     format: 0x42,
     features: 0,
@@ -88,6 +98,7 @@ static IET_0_4_15: Form = Form {
 };
 static IET_1_4_20: Form = Form {
     len: 64,
+    removable: 0x00,
     version: 0x04,
     format: 0x52,
     features: 0,
@@ -123,6 +134,16 @@ mod tests {
         golden[8..36].copy_from_slice(b"FERRITE VIRTUAL DISK    0.1 ");
         golden[58..66].copy_from_slice(&[0x00, 0xA0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xC0]);
         assert_eq!(Bench::disk().ask(&INQUIRY), good(&golden));
+    }
+
+    #[test]
+    fn a_drive_claims_mmc_6_and_a_removable_medium() {
+        let data = Bench::drive(1000).data(&INQUIRY);
+        assert_eq!(data[..8], [0x05, 0x80, 0x06, 0x12, 91, 0x30, 0, 0x02]);
+        assert_eq!(data[58..66], [0x00, 0xA0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xE0]);
+        let mut bench = Bench::drive(0);
+        assert_eq!(bench.data(&[0x12, 1, 0, 0, 255, 0]), [5, 0, 0, 3, 0x00, 0x80, 0x83]);
+        assert_eq!(bench.ask(&[0x12, 1, 0xB0, 0, 255, 0]), refused(Sense::invalid_field(2)));
     }
 
     #[test]
