@@ -1,5 +1,6 @@
-//! What all units and ports of one process share: a clock, a source of random bytes.
+//! What all units and ports of one process share: a clock, a source of random bytes, ROD tokens.
 
+use crate::copy::tokens::Tokens;
 use crate::identity::{BadIdentity, printable};
 
 /// The SCSI target device beyond its units. Clock and entropy are given, so that the crate stays pure.
@@ -7,6 +8,7 @@ pub struct Device {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     entropy: Entropy,
     management: Option<String>,
+    tokens: Tokens,
 }
 
 type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -17,7 +19,7 @@ impl Device {
         clock: impl Fn() -> u64 + Send + Sync + 'static,
         entropy: impl Fn(&mut [u8]) + Send + Sync + 'static,
     ) -> Device {
-        Device { clock: Box::new(clock), entropy: Box::new(entropy), management: None }
+        Device { clock: Box::new(clock), entropy: Box::new(entropy), management: None, tokens: Tokens::default() }
     }
 
     /// Characters of a management address.
@@ -46,6 +48,11 @@ impl Device {
         let mut bytes = [0; N];
         (self.entropy)(&mut bytes);
         bytes
+    }
+
+    /// The tokens by which one unit's blocks are known to others.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 }
 

@@ -33,6 +33,7 @@ mod attention;
 mod block;
 mod book;
 mod command;
+mod copy;
 mod device;
 mod dispatch;
 mod gauges;
@@ -62,7 +63,7 @@ pub use plan::{
     Question, Reply, Source, Status,
 };
 pub use port::{Port, PortGroup};
-pub use sense::{FieldPointer, Sense, SenseBytes, SenseKey, Specific};
+pub use sense::{CopySegment, FieldPointer, Forwarded, Sense, SenseBytes, SenseKey, SenseSource, Specific};
 pub use unit::LogicalUnit;
 
 #[cfg(test)]

@@ -42,6 +42,39 @@ pub struct FieldPointer {
     pub bit: Option<u8>,
 }
 
+/// Where in a third-party copy it went wrong (SPC-4, segment pointer sense key specific information, and forwarded sense
+/// data).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CopySegment {
+    /// Number of the segment descriptor, from zero; zero where there are none.
+    pub number: u16,
+    /// What a unit said that the copy manager asked.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// The answer of a unit that takes part in a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Forwarded {
+    /// Which of the two.
+    pub source: SenseSource,
+    /// Its status; CHECK CONDITION where there is sense.
+    pub status: u8,
+    /// Its sense: key, additional code and qualifier.
+    pub sense: Option<(SenseKey, u8, u8)>,
+    /// INFORMATION of its sense.
+    pub information: Option<u64>,
+}
+
+/// SENSE DATA SOURCE of forwarded sense data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum SenseSource {
+    /// The unit that was read.
+    CopySource = 1,
+    /// The unit that was written.
+    CopyDestination = 2,
+}
+
 /// What went wrong, not yet in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sense {
@@ -55,6 +88,8 @@ pub struct Sense {
     pub information: Option<u64>,
     /// What the three sense key specific bytes hold.
     pub specific: Option<Specific>,
+    /// Where a COPY ABORTED happened.
+    pub segment: Option<CopySegment>,
 }
 
 /// SENSE KEY SPECIFIC: one of these at a time (SPC-4, sense key specific sense data).
@@ -64,6 +99,8 @@ pub enum Specific {
     Field(FieldPointer),
     /// PROGRESS INDICATION of a NOT READY: how much is done, in 65536ths.
     Progress(u16),
+    /// Of a COPY ABORTED: byte of the segment descriptor in error.
+    SegmentField(u16),
 }
 
 impl Sense {
@@ -83,6 +120,8 @@ impl Sense {
     pub const SET_TARGET_PORT_GROUPS_FAILED: Sense = Sense::new(SenseKey::HardwareError, 0x67, 0x0A);
     /// 5/0E/03: the data-out that the transport announces is not what the command needs to mean anything.
     pub const DATA_OUT_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x0E, 0x03);
+    /// 5/00/16: a copy with this list identifier is under way.
+    pub const OPERATION_IN_PROGRESS: Sense = Sense::new(SenseKey::IllegalRequest, 0x00, 0x16);
     /// 5/1A/00: a parameter list is shorter than what its fields need.
     pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(SenseKey::IllegalRequest, 0x1A, 0x00);
     /// 5/20/00: no such command here.
@@ -128,7 +167,7 @@ impl Sense {
 
     /// A sense of `key` with the additional code `asc`/`ascq`, and nothing more.
     pub const fn new(key: SenseKey, asc: u8, ascq: u8) -> Sense {
-        Sense { key, asc, ascq, information: None, specific: None }
+        Sense { key, asc, ascq, information: None, specific: None, segment: None }
     }
 
     /// 5/24/00 that points at byte `byte` of the CDB.
@@ -181,6 +220,23 @@ impl Sense {
         Sense { information: Some(offset), ..Sense::new(SenseKey::Miscompare, 0x1D, 0x00) }
     }
 
+    /// A/`asc`/`ascq`: a third-party copy ended early, at segment descriptor `number`.
+    pub const fn copy_aborted(asc: u8, ascq: u8, number: u16) -> Sense {
+        let segment = Some(CopySegment { number, forwarded: None });
+        Sense { segment, ..Sense::new(SenseKey::CopyAborted, asc, ascq) }
+    }
+
+    /// A/0D/01 THIRD PARTY DEVICE FAILURE at segment descriptor `number`, with what the unit said.
+    pub const fn third_party(number: u16, forwarded: Forwarded) -> Sense {
+        let segment = Some(CopySegment { number, forwarded: Some(forwarded) });
+        Sense { segment, ..Sense::new(SenseKey::CopyAborted, 0x0D, 0x01) }
+    }
+
+    /// The same, where byte `byte` of the segment descriptor is in error.
+    pub const fn at_segment_field(self, byte: u16) -> Sense {
+        Sense { specific: Some(Specific::SegmentField(byte)), ..self }
+    }
+
     /// The bytes an initiator gets: the fixed format (18 bytes), or the descriptor format where `descriptor` is set.
     ///
     /// INFORMATION of the fixed format has four bytes; a value beyond them is left out (VALID stays zero), as
@@ -197,13 +253,29 @@ impl Sense {
             bytes[3..7].copy_from_slice(&information.to_be_bytes());
         }
         bytes[2] = self.key as u8;
-        bytes[7] = FIXED_LEN - 8;
         bytes[12] = self.asc;
         bytes[13] = self.ascq;
         if let Some(specific) = self.specific {
             bytes[15..18].copy_from_slice(&specific.to_bytes());
         }
-        SenseBytes { bytes, len: FIXED_LEN }
+        let mut len = FIXED_LEN;
+        if let Some(segment) = self.segment {
+            bytes[10..12].copy_from_slice(&segment.number.to_be_bytes());
+            // COMMAND-SPECIFIC INFORMATION says where status and sense of the source and of the destination stand.
+            if let Some(forwarded) = segment.forwarded {
+                let place = if forwarded.source == SenseSource::CopySource { 8 } else { 9 };
+                bytes[place] = FIXED_LEN;
+                bytes[usize::from(len)] = forwarded.status;
+                len += 1;
+                if let Some(sense) = forwarded.sense() {
+                    let inner = sense.fixed();
+                    bytes[usize::from(len)..][..inner.len()].copy_from_slice(&inner);
+                    len += inner.len;
+                }
+            }
+        }
+        bytes[7] = len - 8;
+        SenseBytes { bytes, len }
     }
 
     fn in_descriptors(&self) -> SenseBytes {
@@ -218,10 +290,23 @@ impl Sense {
             bytes[len + 4..len + 12].copy_from_slice(&information.to_be_bytes());
             len += 12;
         }
+        if let Some(segment) = self.segment {
+            bytes[len..len + 4].copy_from_slice(&[0x01, 0x0A, 0x00, 0x00]);
+            bytes[len + 6..len + 8].copy_from_slice(&segment.number.to_be_bytes());
+            len += 12;
+        }
         if let Some(specific) = self.specific {
             bytes[len..len + 4].copy_from_slice(&[0x02, 0x06, 0x00, 0x00]);
             bytes[len + 4..len + 7].copy_from_slice(&specific.to_bytes());
             len += 8;
+        }
+        if let Some(forwarded) = self.segment.and_then(|segment| segment.forwarded) {
+            let inner = forwarded.sense().map(|sense| sense.in_descriptors());
+            let inner = inner.as_deref().unwrap_or_default();
+            let head = [0x0C, 2 + inner.len() as u8, forwarded.source as u8, forwarded.status];
+            bytes[len..len + 4].copy_from_slice(&head);
+            bytes[len + 4..len + 4 + inner.len()].copy_from_slice(inner);
+            len += 4 + inner.len();
         }
         bytes[7] = (len - 8) as u8;
         SenseBytes { bytes, len: len as u8 }
@@ -236,8 +321,9 @@ pub struct SenseBytes {
 }
 
 impl SenseBytes {
-    /// The longest sense data there is here: a header, INFORMATION, and a field pointer, as descriptors.
-    pub const MAX: usize = 28;
+    /// The longest sense data there is here, as descriptors: a header, INFORMATION, COMMAND-SPECIFIC INFORMATION, a
+    /// pointer, and forwarded sense data that has a header and INFORMATION of its own.
+    pub const MAX: usize = 8 + 12 + 12 + 8 + 4 + 8 + 12;
 }
 
 impl Deref for SenseBytes {
@@ -270,6 +356,12 @@ impl Specific {
                 let [high, low] = progress.to_be_bytes();
                 [SKSV, high, low]
             }
+            Specific::SegmentField(byte) => {
+                // SD: the pointer is into the segment descriptor.
+                const SD: u8 = 0x20;
+                let [high, low] = byte.to_be_bytes();
+                [SKSV | SD, high, low]
+            }
         }
     }
 }
@@ -281,6 +373,22 @@ impl FieldPointer {
         let bit = self.bit.map_or(0, |bit| 0x08 | (bit & 0x07));
         let [high, low] = self.byte.to_be_bytes();
         [SKSV | place | bit, high, low]
+    }
+}
+
+impl Forwarded {
+    /// What unit `source` answered: its sense, or without one RESERVATION CONFLICT.
+    pub(crate) fn new(source: SenseSource, answer: Option<Sense>) -> Forwarded {
+        const CHECK_CONDITION: u8 = 0x02;
+        const RESERVATION_CONFLICT: u8 = 0x18;
+        let status = if answer.is_some() { CHECK_CONDITION } else { RESERVATION_CONFLICT };
+        let information = answer.and_then(|sense| sense.information);
+        Forwarded { source, status, sense: answer.map(|sense| (sense.key, sense.asc, sense.ascq)), information }
+    }
+
+    fn sense(self) -> Option<Sense> {
+        let (key, asc, ascq) = self.sense?;
+        Some(Sense { information: self.information, ..Sense::new(key, asc, ascq) })
     }
 }
 
@@ -351,8 +459,43 @@ mod tests {
 
     #[test]
     fn the_longest_sense_data_fills_the_array_exactly() {
-        let everything = Sense { information: Some(u64::MAX), ..Sense::invalid_bit(u16::MAX, 7) };
+        let forwarded = Forwarded::new(SenseSource::CopySource, Some(Sense::read_error(u64::MAX)));
+        let everything = Sense { information: Some(u64::MAX), ..Sense::third_party(1, forwarded).at_segment_field(4) };
         assert_eq!(everything.to_bytes(true).len(), SenseBytes::MAX);
+        assert!(everything.to_bytes(false).len() <= SenseBytes::MAX);
+    }
+
+    #[test]
+    fn a_copy_that_failed_names_the_segment_and_the_byte_in_it() {
+        let sense = Sense::copy_aborted(0x0D, 0x02, 0x0102).at_segment_field(20);
+        assert_eq!(&*sense.to_bytes(false), &[0x70, 0, 0xA, 0, 0, 0, 0, 10, 0, 0, 1, 2, 0x0D, 0x02, 0, 0xA0, 0, 20]);
+        assert_eq!(
+            &*sense.to_bytes(true),
+            &[
+                0x72, 0xA, 0x0D, 0x02, 0, 0, 0, 20, // the header
+                0x01, 0x0A, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, // COMMAND-SPECIFIC INFORMATION
+                0x02, 0x06, 0, 0, 0xA0, 0, 20, 0, // the segment pointer
+            ]
+        );
+    }
+
+    #[test]
+    fn a_copy_that_failed_tells_what_the_unit_said() {
+        let forwarded = Forwarded::new(SenseSource::CopyDestination, Some(Sense::NO_SPACE));
+        let sense = Sense::third_party(3, forwarded);
+        let fixed = sense.to_bytes(false);
+        assert_eq!(&fixed[7..19], &[29, 0, 18, 0, 3, 0x0D, 0x01, 0, 0, 0, 0, 0x02]);
+        assert_eq!(&fixed[19..], &*Sense::NO_SPACE.to_bytes(false));
+        let descriptors = sense.to_bytes(true);
+        assert_eq!(&descriptors[20..], &[0x0C, 10, 0x02, 0x02, 0x72, 7, 0x27, 7, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_reservation_conflict_is_forwarded_as_a_status_without_sense() {
+        let forwarded = Forwarded::new(SenseSource::CopySource, None);
+        let sense = Sense::third_party(0, forwarded);
+        assert_eq!(&sense.to_bytes(false)[7..], &[11, 18, 0, 0, 0, 0x0D, 0x01, 0, 0, 0, 0, 0x18]);
+        assert_eq!(&sense.to_bytes(true)[20..], &[0x0C, 2, 0x01, 0x18]);
     }
 
     #[test]

@@ -7,12 +7,16 @@ use std::sync::Arc;
 const BLOCKS: u64 = 5000;
 const DISC: u32 = 2048;
 
+/// The names of the unit that commands come to, and of another behind the same port.
+const HERE: &str = "any";
+const NEIGHBOUR: &str = "other";
+
 /// A unit with everything on, and limits that random commands meet often; with blocks of a disc, a drive that is loaded
 /// or, if not `thin`, empty.
 fn unit(block_size: u32, thin: bool) -> LogicalUnit {
     if block_size == DISC {
         let disc = Medium { max_transfer: 600, ..Medium::disc(BLOCKS * u64::from(DISC)).unwrap() };
-        return LogicalUnit::drive(Identity::derive("any"), thin.then_some(disc), Arc::new(Book::new()));
+        return LogicalUnit::drive(Identity::derive(HERE), thin.then_some(disc), Arc::new(Book::new()));
     }
     let limits = UnmapLimits { max_blocks: 3000, max_descriptors: 3, granularity: 8, alignment: 1, reads_zero: true };
     let medium = Medium {
@@ -24,7 +28,7 @@ fn unit(block_size: u32, thin: bool) -> LogicalUnit {
         write_cache: true,
         ..Medium::new(block_size, BLOCKS).unwrap()
     };
-    LogicalUnit::new(Identity::derive("any"), medium, Arc::new(Book::new()))
+    LogicalUnit::new(Identity::derive(HERE), medium, Arc::new(Book::new()))
 }
 
 fn nexus(session: u64) -> Nexus {
@@ -37,7 +41,8 @@ fn nexus(session: u64) -> Nexus {
 fn port() -> Port {
     let device = Device::new(|| 1_795_305_600_000, |bytes| bytes.fill(0x5A));
     let mut port = Port::single("iqn.2026-11.com.example:any", Arc::new(device));
-    let unit = Arc::new(unit(512, true));
+    let unit = LogicalUnit::new(Identity::derive(NEIGHBOUR), unit(512, true).medium().clone(), Arc::new(Book::new()));
+    let unit = Arc::new(unit);
     port.units = (0..40).map(|number| (number, unit.clone())).collect();
     port
 }
@@ -100,8 +105,8 @@ fn allocation_length(cdb: &[u8]) -> usize {
         0x25 => 8,
         0x37 | 0x43 | 0x46 | 0x4A | 0x4D | 0x51 | 0x52 | 0x5A => wide(7, 2),
         0x3C => wide(6, 3),
-        0x7F => wide(28, 4), // GET LBA STATUS (32)
-        0x9E => wide(10, 4), // READ CAPACITY (16), GET LBA STATUS (16)
+        0x7F => wide(28, 4),        // GET LBA STATUS (32)
+        0x84 | 0x9E => wide(10, 4), // RECEIVE COPY RESULTS, READ CAPACITY (16), GET LBA STATUS (16)
         0xA0 | 0xA3 | 0xB7 => wide(6, 4),
         0xAD | 0xBD => wide(8, 2),
         _ => 0,
@@ -159,9 +164,40 @@ fn checked(plan: Plan, cdb: &[u8], block_size: u32) -> Plan {
     plan
 }
 
+/// A copy stays inside of both units, moves whole blocks of both, never onto themselves, and is bounded.
+fn check_copy(copy: &Copy, port: &Port) {
+    assert!(!copy.moves.is_empty() && copy.moves.len() <= 128);
+    let inside = |lun: u16, at: u64, len: u64| {
+        let medium = port.unit(lun).expect("a unit of the port").medium();
+        let size = u64::from(medium.block_size);
+        assert!(len > 0 && at.is_multiple_of(size) && len.is_multiple_of(size), "{copy:?}");
+        assert!(at.checked_add(len).is_some_and(|end| end <= medium.bytes()), "{copy:?}");
+    };
+    for part in &copy.moves {
+        inside(part.to, part.at, part.len);
+        if let Source::Unit { lun, at } = part.from {
+            inside(lun, at, part.len);
+            assert!(lun != part.to || at.abs_diff(part.at) >= part.len, "{copy:?} overlaps itself");
+        }
+    }
+}
+
+/// The 32 bytes that name a unit in EXTENDED COPY.
+fn identification(name: &str, block_size: u32) -> Vec<u8> {
+    let identity = Identity::derive(name);
+    let naa = identity.designators().iter().find_map(|designator| match designator {
+        Designator::Naa(naa) => Some(naa.as_bytes().to_vec()),
+        _ => None,
+    });
+    let mut cscd = [&[0xE4, 0, 0, 0, 1, 3, 0, 8][..], &naa.expect("a derived unit has one")].concat();
+    cscd.resize(28, 0);
+    [cscd, block_size.to_be_bytes().to_vec()].concat()
+}
+
 /// Plans a command and, where it wants a list or an answer of the disk, goes on with what `list` begins with.
 fn follow(block_size: u32, thin: bool, cdb: &[u8], data_out: u32, list: &[u8]) {
-    let (unit, mut nexus, port) = (unit(block_size, thin), nexus(1), port());
+    let (unit, mut nexus, mut port) = (Arc::new(unit(block_size, thin)), nexus(1), port());
+    port.units[0].1 = unit.clone();
     let command = command(cdb, data_out);
     let mut plan = checked(unit.plan(&mut nexus, &port, &command), cdb, block_size);
     if let Plan::Gather { len } = plan {
@@ -169,6 +205,14 @@ fn follow(block_size: u32, thin: bool, cdb: &[u8], data_out: u32, list: &[u8]) {
         list.resize(len as usize, 0);
         plan = checked(unit.gathered(&mut nexus, &port, &command, &list), cdb, block_size);
         assert!(!matches!(plan, Plan::Gather { .. }), "gathered twice");
+    }
+    if let Plan::Copy(copy) = &plan {
+        check_copy(copy, &port);
+        let failure = CopyFailure { at: copy.moves.len() - 1, side: CopySide::Source, sense: None };
+        for copied in [Copied { bytes: copy.bytes(), failure: None }, Copied { bytes: 0, failure: Some(failure) }] {
+            let plan = checked(unit.copied(&mut nexus, &port, &command, copy, &copied), cdb, block_size);
+            assert!(matches!(plan, Plan::Reply(_)), "copied twice");
+        }
     }
     if let Plan::Ask(question) = plan {
         for answer in [some_answer(question, list), Answer::Unknown, Answer::Mapped(vec![])] {
@@ -227,6 +271,52 @@ proptest! {
     ) {
         let [high, low] = (list.len() as u16).to_be_bytes();
         follow(512, true, &[0x42, 0, 0, 0, 0, 0, 0, high, low, 0], list.len() as u32, &list);
+    }
+
+    #[test]
+    fn any_segments_between_units_that_exist_are_answered(
+        block_size in prop_oneof![Just(512), Just(4096)],
+        segments in prop::collection::vec(
+            (0u8..4, any::<bool>(), prop_oneof![4 => 0u16..70, 1 => any::<u16>()], 0u64..6000, 0u64..6000), 0..66),
+        last in prop::collection::vec(byte(), 0..40),
+    ) {
+        let cscds = [identification(HERE, block_size), identification(NEIGHBOUR, 512), identification("none", 0)];
+        let mut list = vec![9, 0, 0, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        list.extend(cscds.concat());
+        for (ends, dc, blocks, from, to) in segments {
+            list.extend([2, u8::from(dc) << 1, 0, 24, 0, ends & 1, 0, ends >> 1, 0, 0]);
+            list.extend([&blocks.to_be_bytes()[..], &from.to_be_bytes(), &to.to_be_bytes()].concat());
+        }
+        list.extend(last);
+        let len = (list.len() - 112) as u32;
+        list[8..12].copy_from_slice(&len.to_be_bytes());
+        let len = list.len() as u32;
+        let [_, _, high, low] = len.to_be_bytes();
+        follow(block_size, true, &[0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low, 0, 0], len, &list);
+    }
+
+    #[test]
+    fn any_ranges_of_a_token_are_answered(
+        action in 0x10u8..0x12,
+        zeroes in any::<bool>(),
+        header in prop::collection::vec(byte(), 16),
+        ranges in prop::collection::vec((0u64..6000, prop_oneof![4 => 0u32..90, 1 => any::<u32>()]), 1..66),
+    ) {
+        let at = if action == 0x10 { 14 } else { 534 };
+        let mut list = header;
+        list.resize(at + 2, 0);
+        let len = (ranges.len() * 16) as u16;
+        list[..2].copy_from_slice(&(at as u16 + len).to_be_bytes());
+        list[at..].copy_from_slice(&len.to_be_bytes());
+        if zeroes && action == 0x11 {
+            list[16..20].copy_from_slice(&[0xFF, 0xFF, 0, 1]);
+        }
+        for (lba, blocks) in ranges {
+            list.extend([&lba.to_be_bytes()[..], &blocks.to_be_bytes(), &[0; 4]].concat());
+        }
+        let len = list.len() as u32;
+        let [_, _, high, low] = len.to_be_bytes();
+        follow(512, true, &[0x83, action, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, high, low, 0, 0], len, &list);
     }
 
     #[test]

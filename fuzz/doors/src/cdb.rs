@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ferrite_scsi::{
-    Answer, AtomicLimits, Attribute, Book, Command, Device, Erasure, Identity, LogicalUnit, Mapped, Mapping, Medium,
-    Nexus, NexusId, Plan, Port, Provisioning, Question, Reply, Status, UnmapLimits,
+    Answer, AtomicLimits, Attribute, Book, Command, Copied, CopyFailure, CopySide, Device, Erasure, Identity,
+    LogicalUnit, Mapped, Mapping, Medium, Nexus, NexusId, Plan, Port, Provisioning, Question, Reply, Source, Status,
+    UnmapLimits,
 };
 
 use crate::bytes::Bytes;
@@ -30,6 +31,7 @@ pub fn cdb(bytes: &[u8]) {
             portal_group: 1,
         })
     });
+    let mut under_way = Vec::new();
     for _ in 0..COMMANDS_MAX {
         if bytes.is_empty() {
             break;
@@ -57,6 +59,17 @@ pub fn cdb(bytes: &[u8]) {
             assert!(!matches!(plan, Plan::Ask(_)), "a question is asked once");
         }
         check(&unit, &plan);
+        if let Plan::Copy(copy) = plan {
+            // Some copies stay under way, so that others can ask about them.
+            let failure = CopyFailure { at: copy.moves.len() - 1, side: CopySide::Source, sense: None };
+            let failure = (choice & 8 != 0).then_some(failure);
+            if choice & 16 != 0 {
+                let copied = Copied { bytes: copy.moves[0].len, failure };
+                check(&unit, &unit.copied(nexus, &port, &command, &copy, &copied));
+            } else {
+                under_way.push(copy);
+            }
+        }
     }
 }
 
@@ -143,7 +156,15 @@ fn check(unit: &LogicalUnit, plan: &Plan) {
                 assert!((1..=block).contains(&(pattern.len() as u64)) && *passes > 0, "{plan:?}");
             }
         }
-        Plan::Ask(Question::Usage) | Plan::Copy(_) | Plan::Keep(_) | Plan::Abort { .. } => {}
+        Plan::Ask(Question::Usage) | Plan::Keep(_) | Plan::Abort { .. } => {}
+        Plan::Copy(copy) => copy.moves.iter().for_each(|part| {
+            // All numbers of this port are the same unit.
+            changes(part.at, part.len);
+            if let Source::Unit { at, .. } = part.from {
+                inside(at, part.len);
+                assert!(at.abs_diff(part.at) >= part.len, "{plan:?}");
+            }
+        }),
         Plan::Gather { .. } => unreachable!("the caller has looked"),
     }
 }

@@ -26,10 +26,14 @@ pub(crate) struct CopyRecord {
     pub(crate) immediate: bool,
     /// Bytes that have moved when each of its segment descriptors is done, ascending.
     pub(crate) segment_ends: Arc<[u64]>,
+    /// Bytes that are where they should be when all is well.
+    pub(crate) total: u64,
     /// Block size of the unit it was asked of.
     pub(crate) block_size: u32,
-    /// What its command was told, where that was an error.
-    pub(crate) sense: Option<Sense>,
+    /// Number of the segment descriptor that each of its moves is of; empty where there are none.
+    pub(crate) segments: Arc<[u16]>,
+    /// What stops it after the last move.
+    pub(crate) then: Option<Sense>,
     /// The ROD token it made.
     pub(crate) token: Option<Arc<[u8; 512]>>,
 }
@@ -87,14 +91,6 @@ impl Copies {
         found.map(|kept| kept.record.clone())
     }
 
-    /// What the command of the copy with `watch` was told.
-    pub(crate) fn told(&self, watch: &Arc<CopyWatch>, sense: Sense) {
-        let mut kept = self.lock();
-        if let Some(kept) = kept.iter_mut().find(|kept| Arc::ptr_eq(&kept.record.watch, watch)) {
-            kept.record.sense = Some(sense);
-        }
-    }
-
     /// The nexus of `session` is gone: its copies end, and nobody will ask about them.
     pub(super) fn forget(&self, session: u64) {
         self.end(|record| record.session == session);
@@ -149,8 +145,10 @@ mod tests {
             watch: copy.watch().clone(),
             immediate: false,
             segment_ends: Arc::new([]),
+            total: 0,
             block_size: 512,
-            sense: None,
+            segments: Arc::new([]),
+            then: None,
             token: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::block::{cache, capacity, defects, erase, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
 use crate::command::table::{Offered, Row, Table, WhenPersistent, WhenReserved};
+use crate::copy::{extended, offer, populate, status, write_using};
 use crate::primary::{
     buffer, diagnostic, inquiry, luns, mode_select, mode_sense, ready, request_sense, reserve, supported,
 };
@@ -146,6 +147,36 @@ const ROWS: &[Row] = &[
     // GET LBA STATUS (32): SCAN LENGTH and ELEMENT IDENTIFIER are zero, so all blocks of all elements.
     Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x12, 0, 0, X, X, X, X, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X], lba_status::variable)
         .service_action().when_persistent(Reads).takes_s(60).answers(lba_status::variable_answered),
+    // EXTENDED COPY (LID1)
+    Row::new(&[0x83, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], extended::lid1)
+        .service_action().takes_s(120).gathers(extended::lid1_gathered).copies(extended::done),
+    // EXTENDED COPY (LID4)
+    Row::new(&[0x83, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], extended::lid4)
+        .service_action().takes_s(120).gathers(extended::lid4_gathered).copies(extended::done),
+    // POPULATE TOKEN
+    Row::new(&[0x83, 0x10, 0, 0, 0, 0, X, X, X, X, X, X, X, X, 0, 0], populate::populate)
+        .ignoring(&[GROUP_14]).service_action().when_persistent(Reads).gathers(populate::gathered),
+    // WRITE USING TOKEN
+    Row::new(&[0x83, 0x11, 0, 0, 0, 0, X, X, X, X, X, X, X, X, 0, 0], write_using::write)
+        .ignoring(&[GROUP_14]).service_action().writes().takes_s(120)
+        .gathers(write_using::gathered).copies(write_using::done),
+    // COPY OPERATION ABORT
+    Row::new(&[0x83, 0x1C, X, X, X, X, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], extended::abort).service_action(),
+    // RECEIVE COPY STATUS (LID1)
+    Row::new(&[0x84, 0x00, X, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], status::lid1).service_action(),
+    // RECEIVE COPY DATA (LID1)
+    Row::new(&[0x84, 0x01, X, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], status::held_data).service_action(),
+    // RECEIVE COPY OPERATING PARAMETERS: LIST IDENTIFIER is reserved, and sent by those who fill it in everywhere.
+    Row::new(&[0x84, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], offer::operating_parameters)
+        .ignoring(&[(2, X)]).service_action(),
+    // RECEIVE COPY FAILURE DETAILS (LID1)
+    Row::new(&[0x84, 0x04, X, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], status::failure_details).service_action(),
+    // RECEIVE COPY STATUS (LID4)
+    Row::new(&[0x84, 0x05, X, X, X, X, 0, 0, 0, 0, X, X, X, X, 0, 0], status::lid4).service_action(),
+    // RECEIVE ROD TOKEN INFORMATION
+    Row::new(&[0x84, 0x07, X, X, X, X, 0, 0, 0, 0, X, X, X, X, 0, 0], status::rod_token).service_action(),
+    // REPORT ALL ROD TOKENS
+    Row::new(&[0x84, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], status::all_tokens).service_action(),
     // READ (16)
     Row::new(&[0x88, ACCESS, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], transfer::read).ignoring(&[GROUP_14, RARC]),
     // COMPARE AND WRITE
@@ -264,6 +295,8 @@ mod tests {
     #[test]
     fn commands_with_a_parameter_list_are_those_that_gather() {
         let gathering: Vec<u8> = TABLE.rows().iter().filter(|row| row.gathered.is_some()).map(Row::opcode).collect();
-        assert_eq!(gathering, [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x7F, 0x93, 0xA4, 0xA4, 0xA4]);
+        let lists =
+            [0x04, 0x15, 0x1D, 0x3B, 0x41, 0x42, 0x48, 0x55, 0x7F, 0x83, 0x83, 0x83, 0x83, 0x93, 0xA4, 0xA4, 0xA4];
+        assert_eq!(gathering, lists);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{block, designation};
 use crate::command::Asked;
+use crate::copy::offer;
 use crate::identity::{IetRelease, Profile};
 use crate::sense::SenseBytes;
 use crate::unit::Kind;
@@ -28,6 +29,7 @@ const STANDARD: &[(u8, Body)] = &[
     (0x86, extended_inquiry),
     (0x87, mode_page_policy),
     (0x88, designation::ports),
+    (0x8F, offer::page),
     (0xB0, block::limits),
     (0xB1, block::characteristics),
     (0xB2, block::provisioning),
@@ -115,16 +117,17 @@ mod tests {
     use std::sync::Arc;
 
     fn vpd(code: u8) -> [u8; 6] {
-        [0x12, 1, code, 1, 0, 0]
+        [0x12, 1, code, 4, 0, 0]
     }
 
     #[test]
     fn page_00_lists_every_page_there_is() {
-        let golden = [0, 0, 0, 10, 0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0xB0, 0xB1, 0xB2];
+        let golden = [0, 0, 0, 11, 0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0x8F, 0xB0, 0xB1, 0xB2];
         assert_eq!(Bench::disk().ask(&vpd(0)), good(&golden));
         for &code in &golden[4..] {
             let page = Bench::disk().data(&vpd(code));
-            assert_eq!((page[1], page.len()), (code, 4 + usize::from(page[3])));
+            let len = usize::from(u16::from_be_bytes([page[2], page[3]]));
+            assert_eq!((page[1], page.len()), (code, 4 + len));
         }
         for code in (0..=255).filter(|code| !golden[4..].contains(code)) {
             assert_eq!(Bench::disk().ask(&vpd(code)), refused(Sense::invalid_field(2)));
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn pages_are_cut_to_the_allocation_length() {
-        assert_eq!(Bench::disk().ask(&[0x12, 1, 0, 0, 5, 0]), good(&[0, 0, 0, 10, 0]));
+        assert_eq!(Bench::disk().ask(&[0x12, 1, 0, 0, 5, 0]), good(&[0, 0, 0, 11, 0]));
     }
 
     #[test]

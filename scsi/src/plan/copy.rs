@@ -2,6 +2,7 @@
 
 use super::copied::Copied;
 use super::watch::{CopyTicket, CopyWatch};
+use crate::sense::Sense;
 use std::sync::Arc;
 
 /// What is to be copied, in order.
@@ -17,23 +18,25 @@ pub struct Copy {
     /// Answer GOOD before it is done; how it went is asked for by another command.
     pub immediate: bool,
     /// Number of the segment descriptor that each move is of; empty where there are none.
-    segments: Vec<u16>,
+    segments: Arc<[u16]>,
+    /// What stops it after the last move; what was wrong before the first one never became a copy.
+    then: Option<Sense>,
     ticket: Arc<CopyTicket>,
 }
 
 impl Copy {
     /// A copy that nobody has asked about yet.
     pub fn new(moves: Vec<Move>, immediate: bool) -> Copy {
-        Copy { moves, immediate, segments: Vec::new(), ticket: Arc::default() }
+        Copy { moves, immediate, segments: Arc::new([]), then: None, ticket: Arc::default() }
     }
 
-    /// With the number of the segment descriptor that each move is of.
+    /// With the number of the segment descriptor that each move is of, and what stops the copy when all are done.
     ///
     /// # Panics
     /// When there are not as many as moves.
-    pub(crate) fn of_segments(self, segments: Vec<u16>) -> Copy {
+    pub(crate) fn of_segments(self, segments: Vec<u16>, then: Option<Sense>) -> Copy {
         assert_eq!(segments.len(), self.moves.len(), "a move without a segment");
-        Copy { segments, ..self }
+        Copy { segments: segments.into(), then, ..self }
     }
 
     /// Bytes of all moves.
@@ -62,16 +65,22 @@ impl Copy {
         self.ticket.watch()
     }
 
-    /// Number of the segment descriptor that move `at` is of.
-    pub(crate) fn segment(&self, at: usize) -> Option<u16> {
-        self.segments.get(at).copied()
+    /// Number of the segment descriptor that each move is of; empty where there are none.
+    pub(crate) fn segments(&self) -> &Arc<[u16]> {
+        &self.segments
+    }
+
+    /// What stops it after the last move.
+    pub(crate) fn then(&self) -> Option<Sense> {
+        self.then
     }
 }
 
 /// Two copies are the same when they do the same.
 impl PartialEq for Copy {
     fn eq(&self, other: &Copy) -> bool {
-        (&self.moves, self.immediate, &self.segments) == (&other.moves, other.immediate, &other.segments)
+        (&self.moves, self.immediate, &self.segments, self.then)
+            == (&other.moves, other.immediate, &other.segments, other.then)
     }
 }
 

@@ -64,7 +64,7 @@ struct Form {
     version: u8,
     /// RESPONSE DATA FORMAT 2, with HISUP and the like.
     format: u8,
-    /// TPGS and its neighbours.
+    /// TPGS, 3PC and their neighbours.
     features: u8,
     /// MULTIP says whether the target has more than one port.
     tells_ports: bool,
@@ -78,13 +78,13 @@ const STANDARD: Form = Form {
     removable: 0x00,
     version: 0x06,
     format: 0x12,
-    features: TPGS,
+    features: TPGS | THIRD_PARTY_COPY,
     tells_ports: true,
     standards: &[0x00A0, 0x0960, 0x0460, 0x04C0],
 };
 
 /// The same with MMC-6 and a medium that can be removed.
-static DRIVE: Form = Form { removable: 0x80, standards: &[0x00A0, 0x0960, 0x0460, 0x04E0], ..STANDARD };
+static DRIVE: Form = Form { removable: 0x80, standards: &[0x00A0, 0x0960, 0x0460, 0x04E0], features: TPGS, ..STANDARD };
 
 /// SPC-2; bit 6 of byte 3 is what SCSI-2 called TrmIOP.
 static IET_0_4_15: Form = Form {
@@ -112,6 +112,8 @@ fn ports(asked: &Asked<'_>) -> usize {
 
 /// Access states change both implicitly and by SET TARGET PORT GROUPS.
 const TPGS: u8 = 0x30;
+/// 3PC: EXTENDED COPY and ROD tokens.
+const THIRD_PARTY_COPY: u8 = 0x08;
 /// There is more than one port.
 const MULTIP: u8 = 0x10;
 /// Commands may be queued.
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn standard_data_claims_sam_5_iscsi_spc_4_and_sbc_3() {
         let mut golden = vec![0; 96];
-        golden[..8].copy_from_slice(&[0x00, 0x00, 0x06, 0x12, 91, 0x30, 0, 0x02]);
+        golden[..8].copy_from_slice(&[0x00, 0x00, 0x06, 0x12, 91, 0x38, 0, 0x02]);
         golden[8..36].copy_from_slice(b"FERRITE VIRTUAL DISK    0.1 ");
         golden[58..66].copy_from_slice(&[0x00, 0xA0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xC0]);
         assert_eq!(Bench::disk().ask(&INQUIRY), good(&golden));
