@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Refusal, codes};
+use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Percent, Refusal, codes};
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
 use ferrite_scsi::{AtomicLimits, Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
@@ -24,6 +24,8 @@ pub struct Lun {
     pub disk: Arc<dyn Backend>,
     /// What must not happen to it at the same time.
     pub(crate) lane: Arc<Lane>,
+    /// Its initiators are told when it uses this share of the space that it can have.
+    pub soft_threshold: Option<Percent>,
     /// Where what lasts of its state is kept, if anywhere.
     pub keeper: Option<Keeper>,
 }
@@ -54,7 +56,13 @@ impl Lun {
             None => Book::new(),
         };
         let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(book)));
-        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new(), keeper })
+        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new(), soft_threshold: None, keeper })
+    }
+
+    /// The same with a soft threshold (SBC-3, thin provisioning).
+    #[must_use]
+    pub fn with_soft_threshold(self, soft_threshold: Option<Percent>) -> Self {
+        Self { soft_threshold, ..self }
     }
 
     /// The same disk, looked at again. `None` when nothing has changed.

@@ -15,6 +15,7 @@ use ferrite_backends::{Backend, Pool, PoolUsage};
 
 use super::acceptor::{Acceptor, Lane};
 use super::registry::Registry;
+use super::space::SpaceWatch;
 use crate::catalog::Catalog;
 use crate::errand::Errands;
 use crate::io::linux::{Disks, LinuxIo};
@@ -45,6 +46,8 @@ pub struct EngineOptions {
     /// Where what lasts of the units' state is kept: reservations through power loss, saved mode pages. Nowhere:
     /// initiators are told that neither can be had. Made where it is not there; nobody else may use it meanwhile.
     pub state_dir: Option<PathBuf>,
+    /// How often it is looked how much space is left to units that have a soft threshold.
+    pub space_look: Duration,
 }
 
 impl Default for EngineOptions {
@@ -57,6 +60,7 @@ impl Default for EngineOptions {
             connections_max: 8192,
             limits: Limits::default(),
             state_dir: None,
+            space_look: Duration::from_secs(5),
         }
     }
 }
@@ -120,7 +124,8 @@ impl Engine {
             disks = readiness.recv().map_err(|_| io::Error::other("a shard ended before it began"))??;
         }
         let acceptor = Acceptor::start(lanes.clone(), options.connections_max)?;
-        let registry = Registry::new(lanes.clone(), state_dir, errands.clone());
+        let space = SpaceWatch::new(errands.clone(), options.space_look);
+        let registry = Registry::new(lanes.clone(), state_dir, space);
         let threads = Mutex::new(started.all());
         let stopped = AtomicBool::new(false);
         Ok(Self(Arc::new(Inner { lanes, acceptor, registry, errands, threads, pools, stopped, disks })))
@@ -279,7 +284,7 @@ impl Inner {
         let until = Instant::now() + grace;
         let closed = Arc::new(AtomicUsize::new(0));
         let counter = &closed;
-        let drained = self.registry.everywhere(|hold| Letter::Drain { until, closed: counter.clone(), hold }, &[]);
+        let drained = self.registry.everywhere(|hold| Letter::Drain { until, closed: counter.clone(), hold });
         // What is left after the grace is closed by its shard; its jobs come home before the flush.
         drained.wait(grace + STOP_SLACK);
         // What goes on without a session, before the flush: nothing is written behind it.
@@ -288,7 +293,7 @@ impl Inner {
         }
         let failed = Arc::new(AtomicUsize::new(0));
         let counter = failed.clone();
-        let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold }, &[]);
+        let flushed = self.registry.everywhere(|hold| Letter::Flush { failed: counter.clone(), hold });
         let in_time = flushed.wait(FLUSH_DEADLINE);
         let flushes_failed = failed.load(Ordering::Acquire) + usize::from(!in_time);
         // Whoever looks for the disks next, another program or another node, finds them free.

@@ -4,5 +4,6 @@
 mod acceptor;
 mod engine;
 mod registry;
+mod space;
 
 pub use engine::{Engine, EngineOptions, ShutdownReport};

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ferrite_api::{
-    AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, PortalGroup, Refusal, TargetSpec, codes,
+    AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Percent, PortalGroup, Refusal, TargetSpec, codes,
 };
 use ferrite_backends::Backend;
 use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
+use super::space::SpaceWatch;
 use crate::catalog::{Catalog, Lun, Portal, Target, auth, check_identities, open};
-use crate::errand::Errands;
 use crate::hold::{Held, Hold};
 use crate::shard::letters::Letter;
 use crate::state::StateDir;
@@ -25,7 +25,7 @@ pub(crate) struct Registry {
     device: Arc<Device>,
     /// What lasts of the units' state is kept there.
     state_dir: Option<Arc<StateDir>>,
-    errands: Arc<Errands>,
+    space: SpaceWatch,
     state: Mutex<State>,
 }
 
@@ -36,10 +36,10 @@ struct State {
 }
 
 impl Registry {
-    pub(crate) fn new(lanes: Vec<Lane>, state_dir: Option<Arc<StateDir>>, errands: Arc<Errands>) -> Self {
+    pub(crate) fn new(lanes: Vec<Lane>, state_dir: Option<Arc<StateDir>>, space: SpaceWatch) -> Self {
         let state = State { catalog: Arc::new(Catalog::empty()), last_id: 0, stopped: false };
         let device = Arc::new(Device::new(now_ms, unguessable));
-        Self { lanes, device, state_dir, errands, state: Mutex::new(state) }
+        Self { lanes, device, state_dir, space, state: Mutex::new(state) }
     }
 
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
@@ -49,15 +49,16 @@ impl Registry {
     /// No change is taken from now on.
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
+        self.space.stop();
     }
 
     /// Serves nothing any more, so that every disk is closed; false when one still works after `timeout`.
     pub(crate) fn clear(&self, timeout: Duration) -> bool {
         let empty = Arc::new(Catalog::empty());
         let mut state = self.lock();
-        let gone = state.catalog.luns_gone_from(&empty);
         state.catalog = empty.clone();
-        let taken = self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold }, &gone);
+        self.space.look_after(&empty);
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: empty.clone(), hold });
         drop(state);
         taken.wait(timeout)
     }
@@ -101,7 +102,8 @@ impl Registry {
         let mut target = Target::new(state.next_id(), name.clone(), spec, &groups, self.device.clone())?;
         for (number, disk, lun) in disks {
             let kept = self.state_dir.as_ref();
-            target = target.with(Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, kept)?);
+            let unit = Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, kept)?;
+            target = target.with(unit.with_soft_threshold(lun.soft_threshold));
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
@@ -133,7 +135,7 @@ impl Registry {
     pub(crate) fn add_lun(&self, target: &Iqn, number: LunNumber, spec: &LunSpec) -> Result<(), Refusal> {
         self.open_state()?.free_number(target, number)?;
         let disk = open(spec).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
-        self.add(target, number, disk, &spec.identity, spec.read_only)
+        self.add(target, number, disk, &spec.identity, spec.read_only, spec.soft_threshold)
     }
 
     pub(crate) fn add_disk(
@@ -143,7 +145,7 @@ impl Registry {
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
     ) -> Result<(), Refusal> {
-        self.add(target, number, disk, identity, false)
+        self.add(target, number, disk, identity, false, None)
     }
 
     fn add(
@@ -153,12 +155,13 @@ impl Registry {
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
         read_only: bool,
+        soft_threshold: Option<Percent>,
     ) -> Result<(), Refusal> {
         let mut state = self.open_state()?;
         let entry = state.free_number(target, number)?;
         let kept = self.state_dir.as_ref();
         let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only, kept)?;
-        let next = state.catalog.with(entry.with(lun));
+        let next = state.catalog.with(entry.with(lun.with_soft_threshold(soft_threshold)));
         check_identities(&next)?;
         check_keepers(&next)?;
         self.publish(state, next)
@@ -196,9 +199,9 @@ impl Registry {
     /// waited for: a disk that does not answer holds up whoever wants it gone, and nobody else.
     fn publish(&self, mut state: MutexGuard<'_, State>, next: Catalog) -> Result<(), Refusal> {
         let next = Arc::new(next);
-        let gone = state.catalog.luns_gone_from(&next);
         state.catalog = next.clone();
-        let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold }, &gone);
+        self.space.look_after(&next);
+        let taken = self.everywhere(|hold| Letter::Catalog { catalog: next.clone(), hold });
         drop(state);
         drop(next);
         if taken.wait(CHANGE_DEADLINE) {
@@ -208,14 +211,12 @@ impl Registry {
         Err(Refusal::new(codes::NOT_DRAINED, what).hint("look for a disk that does not answer: dmesg, iostat -x"))
     }
 
-    /// Posts a letter to every shard, and gives up the errands for units that are gone; the hold in it is what is
-    /// waited for.
-    pub(crate) fn everywhere(&self, letter: impl Fn(Hold) -> Letter<TcpStream>, gone: &[u64]) -> Held {
+    /// Posts a letter to every shard; the hold in it is what is waited for.
+    pub(crate) fn everywhere(&self, letter: impl Fn(Hold) -> Letter<TcpStream>) -> Held {
         let (hold, held) = Held::new();
         for lane in &self.lanes {
             lane.inbox.post(letter(hold.clone()));
         }
-        self.errands.stop(gone, &hold);
         held
     }
 

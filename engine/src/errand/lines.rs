@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Copy,
     /// A whole medium is overwritten.
     Erase,
+    /// The space of a unit is looked at, for nobody's command.
+    Look,
 }
 
 /// One errand, for those who may want to give it up.
@@ -84,7 +86,7 @@ impl Drop for Errands {
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Keep, Kind::Ask, Kind::Copy, Kind::Erase];
+    const ALL: [Kind; 5] = [Kind::Keep, Kind::Ask, Kind::Copy, Kind::Erase, Kind::Look];
 
     /// The thread's name, how many there are at the most, and how many errands wait for them at the most.
     const fn line(self) -> (&'static str, usize, usize) {
@@ -94,6 +96,7 @@ impl Kind {
             Kind::Copy => ("ferrite-copy", 4, 256),
             // As each unit has one at a time, this is for as many units.
             Kind::Erase => ("ferrite-erase", 4, 16_384),
+            Kind::Look => ("ferrite-look", 1, 1024),
         }
     }
 }

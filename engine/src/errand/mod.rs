@@ -33,6 +33,11 @@ pub(crate) struct Errand {
 /// Looks at its ticket between two steps, and ends early where that is given up.
 pub(crate) type Work = Box<dyn FnOnce(&Ticket) -> Plan + Send>;
 
+/// An errand for no command: something of a unit is looked at.
+pub(crate) fn look(unit: u64, work: impl FnOnce() -> Plan + Send + 'static) -> Errand {
+    Errand { kind: Kind::Look, units: vec![unit], work: Box::new(move |_| work()) }
+}
+
 /// The errand that carries out `plan` for a command.
 ///
 /// # Panics

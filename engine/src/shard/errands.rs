@@ -21,7 +21,7 @@ impl<I: Io> Shard<I> {
         task.stage = Stage::Away;
         let (session, number, unit) = (task.session, task.lun, task.unit);
         let member = &self.members[session];
-        let Some(lun) = member.lun(number).filter(|lun| lun.id == unit).cloned() else {
+        let Some(lun) = member.lun(number).filter(|lun| lun.id == unit && !member.lost).cloned() else {
             return self.fail(key, Sense::NO_SUCH_UNIT);
         };
         match plan {

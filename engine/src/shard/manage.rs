@@ -361,6 +361,8 @@ impl<I: Io> Shard<I> {
                 None => self.lost_target(session, hold, now),
             }
         }
+        // What this shard sent for a unit that is gone it sent before; from here on it sends no more.
+        self.errands.stop(&before.luns_gone_from(&self.catalog), hold);
         for lun in before.luns().filter(|lun| !self.catalog.has_disk_of(lun)) {
             lun.disk.detach(self.io.disks());
         }

@@ -162,7 +162,7 @@ fn a_disk_is_asked_where_its_space_is_without_the_shard() {
         let folder = tempfile::tempdir().unwrap();
         let create = Some(Create { bytes: 16 << 20, allocate: false });
         let options_of_disk = DiskOptions { create, ..Default::default() };
-        let disk = FileDisk::open(&folder.path().join("disk"), &options_of_disk).unwrap();
+        let disk = FileDisk::open(folder.path().join("disk"), &options_of_disk).unwrap();
         let served = Served::new(&options(choice, 1)).with(0, disk);
         let mut host = served.login(1, &[0]);
         host.write(0, 8192, &pattern(1, 1 << 20), BLOCK).unwrap();
