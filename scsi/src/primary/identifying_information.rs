@@ -120,17 +120,17 @@ mod tests {
         [&[0xA4, 0x06, 0, 0, 0, 0, 0, 0][..], &len.to_be_bytes(), &[kind, 0]].concat()
     }
 
-    fn label(bench: &mut Bench, kind: u8, label: &[u8]) -> Plan {
+    fn labelled(bench: &mut Bench, kind: u8, label: &[u8]) {
         let plan = bench.gathered(&set(kind, label.len() as u16), label);
-        bench.kept(plan)
+        assert_eq!(bench.kept(plan), good(&[]));
     }
 
     #[test]
     fn a_label_can_be_written_read_and_taken_away() {
         let mut bench = Bench::keeping(Lasting::default());
         assert_eq!(bench.ask(&report(BINARY)), good(&[0; 4]));
-        assert_eq!(label(&mut bench, BINARY, &[7, 0, 9]), good(&[]));
-        assert_eq!(label(&mut bench, TEXT, b"rack 4\0"), good(&[]));
+        labelled(&mut bench, BINARY, &[7, 0, 9]);
+        labelled(&mut bench, TEXT, b"rack 4\0");
         assert_eq!(bench.ask(&report(BINARY)), good(&[0, 0, 0, 3, 7, 0, 9]));
         assert_eq!(bench.ask(&report(TEXT)), good(b"\0\0\0\x07rack 4\0"));
         let plan = bench.ask(&set(BINARY, 0));
@@ -146,7 +146,7 @@ mod tests {
         bench.gives(&[0x15, 0x10, 0, 0, 16, 0], &[0, 0, 0, 0, 0x0A, 0x0A, 2, 0x10, 8, 0, 0, 0, 0xFF, 0xFF, 0, 0]);
         let plan = bench.gathered(&set(BINARY, 1), &[7]);
         assert_eq!(bench.ask(&report(BINARY)), good(&[0; 4]));
-        bench.kept(plan);
+        assert_eq!(bench.kept(plan), good(&[]));
         assert_eq!(bench.data(&report(BINARY)), [0, 0, 0, 1, 7]);
         assert_eq!(bench.unit.book().kept().information[&0], [7]);
         assert!(bench.unit.book().lasting().settings.write_protect && !bench.unit.book().kept().settings.write_protect);
@@ -156,7 +156,7 @@ mod tests {
     fn the_others_hear_of_a_new_label_and_not_of_the_old_one() {
         let mut bench = Bench::keeping(Lasting::default());
         let mut other = bench.neighbour(2);
-        label(&mut bench, BINARY, &[7]);
+        labelled(&mut bench, BINARY, &[7]);
         assert_eq!(other.ask(&[0; 6]), attention(Attention::IdentifierChanged));
         assert_eq!(bench.ask(&[0; 6]), good(&[]));
         assert_eq!(bench.gathered(&set(BINARY, 1), &[7]), good(&[]), "it is that already");
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn texts_are_utf_8_and_end_with_nul() {
         let mut bench = Bench::keeping(Lasting::default());
-        label(&mut bench, TEXT, "Göteborg".as_bytes());
+        labelled(&mut bench, TEXT, "Göteborg".as_bytes());
         assert_eq!(bench.data(&report(TEXT))[4..], *"Göteborg\0".as_bytes());
         assert_eq!(bench.gathered(&set(TEXT, 4), b"ab\xFF\0"), refused(Sense::invalid_parameter(2)));
     }
@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(bench.plan_with(&set(kind, max), max.into()), Plan::Gather { len: max.into() });
             assert_eq!(bench.plan_with(&set(kind, max), u32::from(max) - 1), refused(Sense::DATA_OUT_LENGTH));
             assert_eq!(bench.plan_with(&set(kind, max + 1), 1000), refused(Sense::invalid_field(6)));
-            label(&mut bench, kind, &vec![b'x'; max.into()]);
+            labelled(&mut bench, kind, &vec![b'x'; max.into()]);
             assert_eq!(bench.data(&report(kind)).len(), 4 + usize::from(max));
         }
     }

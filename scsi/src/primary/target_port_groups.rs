@@ -22,7 +22,7 @@ pub(crate) fn set(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     let len = asked.cdb.u32(6);
     match len {
         0 => Ok(Plan::good()),
-        _ if len % 4 != 0 || len > LIST_MAX => Err(Sense::PARAMETER_LIST_LENGTH),
+        _ if !len.is_multiple_of(4) || len > LIST_MAX => Err(Sense::PARAMETER_LIST_LENGTH),
         _ if asked.data_out < len => Err(Sense::DATA_OUT_LENGTH),
         _ => Ok(Plan::Gather { len }),
     }
@@ -98,6 +98,11 @@ mod tests {
         bench
     }
 
+    /// Hears that the access state has changed.
+    fn hears(bench: &mut Bench) {
+        assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::AccessStateChanged));
+    }
+
     fn set(len: u16) -> Vec<u8> {
         [&[0xA4, 0x0A, 0, 0, 0, 0, 0, 0][..], &len.to_be_bytes(), &[0, 0]].concat()
     }
@@ -110,8 +115,7 @@ mod tests {
     fn groups_are_reported_with_their_states_and_ports_in_both_formats() {
         let mut bench = two_groups();
         bench.unit.book().set_access(0x0102, AccessState::Standby, None);
-        bench.nexus.forget_attentions();
-        bench.ask(&TEST_UNIT_READY);
+        hears(&mut bench);
         let groups = [0x00, 0xCF, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0x02, 0xCF, 1, 2, 0, 2, 0, 1, 0, 0, 3, 4];
         assert_eq!(bench.ask(&REPORT), good(&[&[0, 0, 0, 28][..], &groups].concat()));
         let mut extended = REPORT;
@@ -155,7 +159,7 @@ mod tests {
         ] {
             let mut bench = two_groups();
             bench.unit.book().set_access(1, closed, None);
-            assert_eq!(bench.ask(&TEST_UNIT_READY), attention(Attention::AccessStateChanged));
+            hears(&mut bench);
             let open = [0, 0, 0, 0, 0x01, 0, 1, 2, 0x00, 0, 0, 1];
             assert_eq!(bench.gathered(&set(12), &open), refused(Sense::SET_TARGET_PORT_GROUPS_FAILED));
             assert_eq!(bench.ask(&TEST_UNIT_READY), not_ready(ascq));
@@ -163,10 +167,10 @@ mod tests {
         }
         let mut bench = two_groups();
         bench.unit.book().set_access(1, AccessState::Standby, None);
-        bench.ask(&TEST_UNIT_READY);
+        hears(&mut bench);
         bench.gives(&set(8), &[0, 0, 0, 0, 0x02, 0, 0, 1]);
         bench.unit.book().set_access(1, AccessState::ActiveNonOptimized, None);
-        bench.ask(&TEST_UNIT_READY);
+        hears(&mut bench);
         bench.gives(&set(8), &[0, 0, 0, 0, 0x00, 0, 0, 1]);
         assert_eq!(bench.unit.book().access(1), AccessState::ActiveOptimized);
     }
@@ -212,16 +216,16 @@ mod tests {
     fn in_standby_a_unit_says_what_it_is_and_moves_no_data() {
         let mut bench = two_groups();
         bench.unit.book().set_access(1, AccessState::Standby, None);
-        bench.ask(&TEST_UNIT_READY);
-        bench.data(&[0x12, 0, 0, 0, 255, 0]);
-        bench.data(&[0x1A, 0, 0x3F, 0, 255, 0]);
-        bench.data(&[0x4D, 0, 0x40, 0, 0, 0, 0, 0, 255, 0]);
-        bench.data(&REPORT);
+        hears(&mut bench);
+        bench.done(&[0x12, 0, 0, 0, 255, 0]);
+        bench.done(&[0x1A, 0, 0x3F, 0, 255, 0]);
+        bench.done(&[0x4D, 0, 0x40, 0, 0, 0, 0, 0, 255, 0]);
+        bench.done(&REPORT);
         for cdb in [&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0][..], &[0xA3, 0x0F, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0]] {
             assert_eq!(bench.ask(cdb), not_ready(0x0B));
         }
         bench.unit.book().set_access(1, AccessState::Unavailable, None);
-        bench.ask(&TEST_UNIT_READY);
+        hears(&mut bench);
         assert_eq!(bench.ask(&[0x1A, 0, 0x3F, 0, 255, 0]), not_ready(0x0C));
         bench.data(&REPORT);
     }
