@@ -50,7 +50,10 @@ mod sense;
 mod unit;
 
 pub use attention::Attention;
-pub use book::{AccessState, Amendment, Book, Lasting, Operation, Persistent, Progress, Settings};
+pub use book::{
+    AccessState, Amendment, Book, Holder, Lasting, Operation, Persistent, Progress, Registrant, Registration,
+    RegistrationReport, Reservation, ReservationCounters, ReservationReport, ReservationType, Settings,
+};
 pub use command::{Attribute, Command};
 pub use device::Device;
 pub use dispatch::goes_alone;

@@ -133,7 +133,7 @@ impl<I: Io> Shard<I> {
                 }
                 self.wait_for_aborted(session, None, &hold);
                 for unit in self.members[session].units() {
-                    unit.lun.unit.book().forget(serial);
+                    unit.lun.unit.book().nexus_lost(serial);
                     unit.nexus.post(Attention::NexusLoss);
                 }
             }

@@ -38,16 +38,13 @@ impl Bulletin {
         debug_assert!(self.kinds.len() <= Attention::COUNT);
     }
 
-    /// What was posted after `read_to` and does not leave out `session`, in the order of posting; a kind that was
-    /// posted again counts from its latest post.
-    pub(super) fn since(&self, read_to: u64, session: u64) -> Vec<Attention> {
-        let mut owed: Vec<(u64, Attention)> = self
-            .kinds
+    /// What was posted after `read_to` and does not leave out `session`, with the generation of its latest post, in no
+    /// order.
+    pub(super) fn since(&self, read_to: u64, session: u64) -> Vec<(u64, Attention)> {
+        self.kinds
             .iter()
             .filter_map(|posts| posts.owed(read_to, session).map(|generation| (generation, posts.attention)))
-            .collect();
-        owed.sort_unstable();
-        owed.into_iter().map(|(_, attention)| attention).collect()
+            .collect()
     }
 }
 
@@ -74,9 +71,9 @@ mod tests {
         bulletin.post(1, Some(10), Attention::DeviceReset);
         bulletin.post(2, Some(20), Attention::DeviceReset);
         bulletin.post(3, Some(20), Attention::DeviceReset);
-        assert_eq!(bulletin.since(0, 20), [Attention::DeviceReset]);
+        assert_eq!(bulletin.since(0, 20), [(1, Attention::DeviceReset)]);
         assert_eq!(bulletin.since(1, 20), []);
-        assert_eq!(bulletin.since(2, 10), [Attention::DeviceReset]);
+        assert_eq!(bulletin.since(2, 10), [(3, Attention::DeviceReset)]);
     }
 
     proptest! {
@@ -97,7 +94,8 @@ mod tests {
                     expected.push(KINDS[kind]);
                 }
             }
-            let mut told = bulletin.since(read_to, session);
+            let told = bulletin.since(read_to, session).into_iter();
+            let mut told: Vec<Attention> = told.map(|(_, attention)| attention).collect();
             told.sort_unstable();
             expected.sort_unstable();
             expected.dedup();

@@ -1,6 +1,6 @@
 //! What of a unit's state outlives the process, and how it changes.
 
-use super::persistent::Persistent;
+use super::persistent::{Persistent, Registrant};
 use super::settings::Settings;
 use crate::attention::Attention;
 use crate::plan::Plan;
@@ -30,6 +30,8 @@ pub struct Amendment {
     pub(crate) next: Lasting,
     /// Who hears of it: all but the session, with what they hear.
     pub(crate) posts: Vec<(u64, Attention)>,
+    /// Who hears of it besides: these and no others.
+    pub(crate) told: Vec<(Registrant, Attention)>,
     /// What is next for the command that asked for it.
     pub(crate) then: Plan,
 }

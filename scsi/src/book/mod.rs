@@ -6,6 +6,9 @@ mod clock;
 mod copies;
 mod lasting;
 mod persistent;
+mod presence;
+mod registrar;
+mod reservations;
 mod settings;
 mod tray;
 mod underway;
@@ -16,7 +19,9 @@ pub(crate) use access::Reason;
 pub(crate) use clock::Origin;
 pub(crate) use copies::{Copies, CopyRecord, NoCopy};
 pub use lasting::{Amendment, Lasting};
-pub use persistent::Persistent;
+pub use persistent::{Persistent, Registrant, Registration, Reservation, ReservationType};
+pub(crate) use registrar::{Reach, Request, SPEC_I_PT};
+pub use reservations::{Holder, RegistrationReport, ReservationCounters, ReservationReport};
 pub use settings::Settings;
 use tray::Tray;
 pub(crate) use tray::{MediaEvent, TrayStatus};
@@ -32,6 +37,7 @@ use crate::sense::Sense;
 use access::Access;
 use bulletin::Bulletin;
 use clock::Clock;
+use presence::Presence;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,6 +52,8 @@ pub struct Book {
     state: Mutex<State>,
     /// What lasts can be kept: somebody has stable storage for it.
     keeps: bool,
+    /// Commands answered with RESERVATION CONFLICT.
+    refusals: AtomicU64,
     gauges: Gauges,
     /// Third-party copies that came to the unit.
     copies: Copies,
@@ -64,6 +72,9 @@ struct State {
     underway: Underway,
     tray: Tray,
     bulletin: Bulletin,
+    presence: Presence,
+    /// Without the refusals, which are counted without the lock.
+    counters: ReservationCounters,
 }
 
 /// What a nexus finds when it reads the book.
@@ -129,10 +140,14 @@ impl Book {
     /// Makes true what [`Plan::Keep`] waited for, and says what is next for its command.
     pub fn amend(&self, amendment: Amendment) -> Plan {
         self.change(|state, next| {
+            state.turn_to(amendment.next.persistent.clone());
             state.lasting = amendment.next;
             state.kept = amendment.keep;
             for (except, attention) in amendment.posts {
                 state.bulletin.post(next, Some(except), attention);
+            }
+            for (who, attention) in amendment.told {
+                state.presence.tell(&who, next, attention);
             }
         });
         amendment.then
@@ -273,17 +288,11 @@ impl Book {
         });
     }
 
-    /// The session that holds the unit by RESERVE.
-    pub fn holder(&self) -> Option<u64> {
-        self.state().holder
-    }
-
     /// The nexus of `session` is gone (logout, connection loss, reinstatement), and what it held by RESERVE with
     /// it (SPC-2, reservations).
     pub fn forget(&self, session: u64) {
-        self.copies.forget(session);
-        self.allow_removal(session);
-        self.release(session);
+        self.nexus_lost(session);
+        self.state().presence.leave(session);
     }
 
     /// A logical unit or target reset: whatever was held by RESERVE is free, and every nexus but that of session
@@ -292,7 +301,7 @@ impl Book {
         self.copies.reset();
         self.change(|state, next| {
             state.tray.allow_all();
-            state.holder = None;
+            state.free_if(|_| true);
             state.bulletin.post(next, by, attention);
         });
     }
@@ -307,28 +316,6 @@ impl Book {
         &self.copies
     }
 
-    /// RESERVE: whether `session` holds the unit now.
-    pub(crate) fn reserve(&self, session: u64) -> bool {
-        let mut state = self.state();
-        match state.holder {
-            Some(holder) => holder == session,
-            None => {
-                state.holder = Some(session);
-                self.advance();
-                true
-            }
-        }
-    }
-
-    /// RELEASE: `session` holds the unit no more. That it did not hold it is no error (SPC-2, RELEASE).
-    pub(crate) fn release(&self, session: u64) {
-        let mut state = self.state();
-        if state.holder == Some(session) {
-            state.holder = None;
-            self.advance();
-        }
-    }
-
     /// The number of the last change.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -336,12 +323,18 @@ impl Book {
 
     /// What `nexus` must know that it did not know at generation `read_to`; with `None`, only how things stand.
     pub(crate) fn since(&self, read_to: Option<u64>, nexus: &NexusId) -> News {
-        let state = self.state();
-        News {
-            generation: self.generation(),
-            attentions: read_to.map_or_else(Vec::new, |read_to| state.bulletin.since(read_to, nexus.session)),
-            verdict: state.verdict(nexus),
-        }
+        let mut state = self.state();
+        let letters = state.presence.meet(nexus);
+        let attentions = match read_to {
+            Some(read_to) => {
+                let mut owed = state.bulletin.since(read_to, nexus.session);
+                owed.extend(letters);
+                owed.sort_unstable();
+                owed.into_iter().map(|(_, attention)| attention).collect()
+            }
+            None => Vec::new(),
+        };
+        News { generation: self.generation(), attentions, verdict: state.verdict(nexus) }
     }
 
     fn change(&self, change: impl FnOnce(&mut State, u64)) {
@@ -367,7 +360,10 @@ impl State {
         let held = self.holder.is_some_and(|holder| holder != nexus.session);
         let settings = self.lasting.settings;
         Verdict {
-            shut_out: if held { ShutOut::Held } else { ShutOut::No },
+            shut_out: match held {
+                true => ShutOut::Held,
+                false => self.lasting.persistent.shut_out(&Registrant::of(nexus)),
+            },
             write_protected: settings.write_protect,
             write_through: settings.write_through,
             descriptor_sense: settings.descriptor_sense,
@@ -391,40 +387,9 @@ mod tests {
     }
 
     #[test]
-    fn one_session_holds_the_unit_and_may_reserve_it_again() {
-        let book = Book::new();
-        assert!(book.reserve(1) && book.reserve(1));
-        assert!(!book.reserve(2));
-        assert_eq!(book.holder(), Some(1));
-        assert_eq!(book.since(None, &id(2)).verdict.shut_out, ShutOut::Held);
-        assert_eq!(book.since(None, &id(1)).verdict.shut_out, ShutOut::No);
-    }
-
-    #[test]
-    fn only_the_holder_releases() {
-        let book = Book::new();
-        book.reserve(1);
-        book.release(2);
-        assert_eq!(book.holder(), Some(1));
-        book.release(1);
-        assert_eq!(book.holder(), None);
-        assert!(book.reserve(2));
-    }
-
-    #[test]
-    fn losing_the_nexus_frees_what_it_held_and_nothing_else() {
-        let book = Book::new();
-        book.reserve(1);
-        book.forget(2);
-        assert_eq!(book.holder(), Some(1));
-        book.forget(1);
-        assert_eq!(book.holder(), None);
-    }
-
-    #[test]
     fn a_reset_frees_the_unit_and_tells_all_but_the_one_who_asked() {
         let book = Book::new();
-        book.reserve(1);
+        book.reserve(&id(1));
         let before = book.generation();
         book.reset(Some(2), Attention::DeviceReset);
         assert_eq!(book.holder(), None);
@@ -435,14 +400,14 @@ mod tests {
     #[test]
     fn what_changes_nothing_does_not_make_every_nexus_look() {
         let book = Book::new();
-        book.reserve(1);
+        book.reserve(&id(1));
         let generation = book.generation();
-        book.reserve(1);
-        book.reserve(2);
-        book.release(2);
+        book.reserve(&id(1));
+        book.reserve(&id(2));
+        book.release(&id(2));
         book.forget(3);
         assert_eq!(book.generation(), generation);
-        book.release(1);
+        book.release(&id(1));
         assert_eq!(book.generation(), generation + 1);
     }
 }

@@ -9,7 +9,7 @@ use crate::book::{AccessState, ShutOut};
 use crate::command::table::{Handler, action_of};
 use crate::command::{Asked, Cdb, Command, Row, Table};
 use crate::nexus::Nexus;
-use crate::plan::{Answer, Copied, Copy, Plan, Reply, Status};
+use crate::plan::{Answer, Copied, Copy, Plan, Reply};
 use crate::port::Port;
 use crate::sense::Sense;
 use crate::unit::{Kind, LogicalUnit};
@@ -97,7 +97,7 @@ impl LogicalUnit {
             ShutOut::FromWriting => write,
         };
         if conflict {
-            return Some(Status::ReservationConflict.into());
+            return Some(self.book().refusal());
         }
         if let Some(hindrance) = verdict.hindrance {
             return Some(hindrance.into());
@@ -149,7 +149,7 @@ impl LogicalUnit {
         }
         let shut_out = nexus.verdict().shut_out;
         if row.is_some_and(|row| row.conflicts(cdb, shut_out)) {
-            return Some(Status::ReservationConflict.into());
+            return Some(self.book().refusal());
         }
         let other = if deaf { None } else { nexus.queue().pop() };
         if let Some(attention) = other {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn commands_that_do_not_exist_here_are_unknown() {
-        for opcode in [0x5E, 0x5F, 0x7F, 0xC0, 0xFF] {
+        for opcode in [0x7F, 0xC0, 0xFF] {
             assert_eq!(Bench::disk().ask(&[opcode, 0, 0, 0, 0, 0]), refused(Sense::INVALID_OPCODE));
         }
         assert_eq!(Bench::disk().ask(&[]), refused(Sense::INVALID_OPCODE));

@@ -60,7 +60,7 @@ fn write(asked: &Asked<'_>, kind: &Type, label: Vec<u8>) -> Plan {
         return Plan::good();
     }
     let posts = vec![(asked.nexus.id().session, Attention::IdentifierChanged)];
-    Plan::Keep(Box::new(Amendment { keep, next, posts, then: Plan::good() }))
+    Plan::Keep(Box::new(Amendment { keep, next, posts, told: Vec::new(), then: Plan::good() }))
 }
 
 impl Lasting {

@@ -62,7 +62,8 @@ fn become_true(asked: &Asked<'_>, settings: Settings) -> Plan {
     if asked.cdb.flag(1, SP) && book.saved_settings() != Some(settings) {
         let posts = if settings == now.settings { Vec::new() } else { vec![(session, Attention::ModeChanged)] };
         let keep = Lasting { settings, ..book.kept() };
-        return Plan::Keep(Box::new(Amendment { keep, next: Lasting { settings, ..now }, posts, then }));
+        let next = Lasting { settings, ..now };
+        return Plan::Keep(Box::new(Amendment { keep, next, posts, told: Vec::new(), then }));
     }
     book.set(settings, session);
     then

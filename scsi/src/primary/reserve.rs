@@ -1,22 +1,17 @@
 //! RESERVE and RELEASE (SPC-2): the unit for one initiator, until it lets go or is lost.
 
 use crate::command::Asked;
-use crate::plan::{Plan, Status};
+use crate::plan::Plan;
 use crate::sense::Sense;
 
 /// RESERVE (6) and (10), of the whole unit and for oneself: extents and third parties are not in the table.
 pub(crate) fn reserve(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
-    if asked.unit.book().reserve(asked.nexus.id().session) {
-        Ok(Plan::good())
-    } else {
-        Ok(Plan::Reply(Status::ReservationConflict.into()))
-    }
+    Ok(Plan::Reply(asked.unit.book().reserve(asked.nexus.id())))
 }
 
 /// RELEASE (6) and (10): GOOD also for those who held nothing.
 pub(crate) fn release(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
-    asked.unit.book().release(asked.nexus.id().session);
-    Ok(Plan::good())
+    Ok(Plan::Reply(asked.unit.book().release(asked.nexus.id())))
 }
 
 #[cfg(test)]
