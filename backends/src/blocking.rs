@@ -1,5 +1,6 @@
 //! A disk for a plain thread that may wait: asked, and answered when it is done.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -21,10 +22,14 @@ pub struct Blocking {
     home: Arc<Porch>,
     deadline: Duration,
     buffer: Option<Buffer>,
+    held: Option<Held>,
     /// Of the next job; what comes home under an older one was given up.
     token: u64,
     overdue: bool,
 }
+
+/// What a job may have a share in.
+type Held = Arc<dyn Any + Send + Sync>;
 
 impl Blocking {
     /// Bytes that one job moves at the most.
@@ -43,13 +48,19 @@ impl Blocking {
     /// given by itself.
     pub fn through(disk: Arc<dyn Backend>, ring: Box<dyn FileRing + Send>) -> Self {
         let home = Arc::new(Porch::default());
-        Self { disk, ring, home, deadline: Self::DEADLINE, buffer: None, token: 0, overdue: false }
+        Self { disk, ring, home, deadline: Self::DEADLINE, buffer: None, held: None, token: 0, overdue: false }
     }
 
     /// The same, with another time for each job.
     #[must_use]
     pub fn within(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// From now on each job has a share in this until it ends, also one that is given up before: a lock on what the
+    /// job writes, for example.
+    pub fn hold(&mut self, what: Option<Arc<dyn Any + Send + Sync>>) {
+        self.held = what;
     }
 
     /// The disk itself.
@@ -147,7 +158,11 @@ impl Blocking {
             }
         }
         self.token += 1;
-        self.disk.submit(Job::new(op, buffer, self.token, self.home.clone()), &mut *self.ring);
+        let home: Arc<dyn Home> = match &self.held {
+            None => self.home.clone(),
+            Some(held) => Arc::new(Holding { home: self.home.clone(), _held: held.clone() }),
+        };
+        self.disk.submit(Job::new(op, buffer, self.token, home), &mut *self.ring);
         match self.home.take(self.token, self.deadline) {
             Some(done) => done.result.map(|()| done.data),
             None => {
@@ -195,6 +210,18 @@ impl Home for Porch {
     fn finished(&self, done: Finished) {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
         self.come.notify_one();
+    }
+}
+
+/// Where a job comes home that has a share in something.
+struct Holding {
+    home: Arc<Porch>,
+    _held: Held,
+}
+
+impl Home for Holding {
+    fn finished(&self, done: Finished) {
+        self.home.finished(done);
     }
 }
 
@@ -275,6 +302,24 @@ mod tests {
         faulty.fail_hanging(DiskError::Medium);
         assert_eq!(disk.flush(), Ok(()), "its late end is no answer to anything else");
         assert_eq!(disk.write(0, &[7; 512], false), Ok(()));
+    }
+
+    #[test]
+    fn what_a_job_has_a_share_in_is_let_go_of_when_it_ends_and_not_when_it_is_given_up() {
+        let faulty = Arc::new(FaultyDisk::new(MemoryDisk::new(1 << 20)));
+        faulty.add(Rule::new(Fault::Hang).on(OpKind::Write).times(1));
+        let mut disk = Blocking::new(faulty.clone()).within(Duration::from_millis(20));
+        let lock = Arc::new(());
+        disk.hold(Some(lock.clone()));
+        assert_eq!(disk.write(0, &[7; 512], false), Err(DiskError::TimedOut));
+        disk.hold(None);
+        assert_eq!(Arc::strong_count(&lock), 2, "the write may still be done");
+        faulty.fail_hanging(DiskError::Medium);
+        assert_eq!(Arc::strong_count(&lock), 1);
+        disk.hold(Some(lock.clone()));
+        disk.write(0, &[7; 512], false).unwrap();
+        disk.hold(None);
+        assert_eq!(Arc::strong_count(&lock), 1);
     }
 
     #[test]

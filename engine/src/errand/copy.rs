@@ -8,6 +8,7 @@ use ferrite_scsi::{Copied, Copy, CopyFailure, CopySide, Move, Nexus, Plan, Sense
 
 use super::{Commission, Ticket};
 use crate::catalog::Lun;
+use crate::lane::Pass;
 use crate::sense::sense_of;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,17 +129,13 @@ impl<'a> Porter<'a> {
         if let Err(error) = source.disk.read(from_at, &mut self.chunk) {
             return Err(source.failed(CopySide::Source, error, Op::Read { at: from_at, len: 0 }));
         }
-        let end = self.ends.get_mut(&to).expect("looked at before");
-        let _pass = end.claim(at, len)?;
-        let written = end.disk.write(at, &self.chunk, false);
-        written.map_err(|error| end.failed(CopySide::Destination, error, write(at, len))).map(|()| len)
+        let (end, chunk) = (self.ends.get_mut(&to).expect("looked at before"), &self.chunk);
+        end.change(at, len, |disk| disk.write(at, chunk, false)).map(|()| len)
     }
 
     fn zero(&mut self, to: u16, at: u64, len: u64) -> Result<u64, Stopped> {
         let end = self.end(to, CopySide::Destination)?;
-        let _pass = end.claim(at, len)?;
-        let zeroed = end.disk.zero(at, len, true);
-        zeroed.map_err(|error| end.failed(CopySide::Destination, error, write(at, len))).map(|()| len)
+        end.change(at, len, |disk| disk.zero(at, len, true)).map(|()| len)
     }
 
     /// Where every write of a unit is durable before its answer (WCE is zero), a copy is, too.
@@ -162,9 +159,23 @@ impl<'a> Porter<'a> {
 
 impl End {
     /// Nobody compares and writes these bytes while they change.
-    fn claim(&self, at: u64, len: u64) -> Result<impl Drop + use<>, Stopped> {
+    fn claim(&self, at: u64, len: u64) -> Result<Pass, Stopped> {
         let pass = self.lun.lane.claim_change(at, len, Instant::now() + CLAIM_DEADLINE);
         pass.ok_or((CopySide::Destination, Some(Sense::TIMED_OUT)))
+    }
+
+    /// The same for what the disk may still do when it was given up.
+    fn change(
+        &mut self,
+        at: u64,
+        len: u64,
+        change: impl FnOnce(&mut Blocking) -> Result<(), DiskError>,
+    ) -> Result<(), Stopped> {
+        let pass = self.claim(at, len)?;
+        self.disk.hold(Some(Arc::new(pass)));
+        let changed = change(&mut self.disk);
+        self.disk.hold(None);
+        changed.map_err(|error| self.failed(CopySide::Destination, error, write(at, len)))
     }
 
     fn failed(&self, side: CopySide, error: DiskError, op: Op) -> Stopped {

@@ -1,8 +1,8 @@
 //! What a command claims of its unit's lane, and how it waits for it and goes on.
 //!
 //! A command claims when it has all else that it needs, as the last thing before its job: whoever waits for a buffer
-//! holds no claim. What it claims for one write goes with that job; what it claims for an exchange, or to be alone,
-//! it has until its end.
+//! holds no claim. What it claims for one write goes with that job; what it claims for an exchange, to verify what it
+//! writes, or to be alone, it has until its end.
 
 use std::sync::Arc;
 
@@ -85,7 +85,9 @@ impl<I: Io> Shard<I> {
         match task.pass.take() {
             None => self.home.clone(),
             // Free as soon as the disk is done, and not before, whatever becomes of the task.
-            Some(Held { pass, claim: Claim::Change { .. } }) => Escort::home(self.home.clone(), pass),
+            Some(Held { pass, claim: Claim::Change { .. } }) if !task.work.keeps_claim() => {
+                Escort::home(self.home.clone(), pass)
+            }
             Some(held) => {
                 let pass = held.pass.clone();
                 task.pass = Some(held);

@@ -232,7 +232,9 @@ impl<I: Io> Shard<I> {
         }
         let step = task.work.step().expect("a job of it was out");
         // Of a write that was on the disk already when writes began to be claimed.
-        task.pass.take_if(|held| matches!(held.claim, Claim::Change { .. }));
+        if task.pass.is_some() && !task.work.keeps_claim() {
+            task.pass.take_if(|held| matches!(held.claim, Claim::Change { .. }));
+        }
         if let Err(error) = done.result {
             let block_size = member.block_size(task.lun);
             tracing::warn!(

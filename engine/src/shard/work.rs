@@ -257,6 +257,11 @@ impl Work {
         step.op.extent().filter(|_| changes).map(|(at, len)| Claim::Change { at, len })
     }
 
+    /// Whether what is claimed for one job is still needed for the next: what is read belongs to what is written.
+    pub(crate) fn keeps_claim(&self) -> bool {
+        matches!(self, Self::Rare(rare) if matches!(**rare, Rare::Exchange { .. } | Rare::WriteAndVerify { .. }))
+    }
+
     /// The extent that it reads and writes while nobody else writes it.
     fn exchanges(&self) -> Option<(u64, u64)> {
         match self {

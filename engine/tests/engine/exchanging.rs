@@ -16,6 +16,7 @@ type Host = Initiator<TcpStream>;
 const RESERVE: [u8; 6] = [0x16, 0, 0, 0, 0, 0];
 const RELEASE: [u8; 6] = [0x17, 0, 0, 0, 0, 0];
 const CONFLICT: u8 = 0x18;
+const TASK_SET_FULL: u8 = 0x28;
 const ABORT_TASK: u8 = 1;
 const MISCOMPARE: Option<(u8, u8, u8)> = Some((0xe, 0x1d, 0));
 
@@ -323,6 +324,27 @@ fn an_exchange_whose_data_comes_after_a_reservation_meets_it() {
 }
 
 #[test]
+fn one_exchange_past_the_limit_of_a_unit_is_told_that_its_task_set_is_full() {
+    const LIMIT: usize = 1024;
+    let (_served, gate, mut hosts) = gated(9);
+    arm(&mut hosts[8]);
+    gate.close(OpKind::Read, 0..512);
+    let each = LIMIT / 8;
+    let mut sent: Vec<Vec<u32>> = Vec::new();
+    for host in &mut hosts[..8] {
+        sent.push((0..each).map(|_| host.submit(&exchange(0, &block(0), &block(0))).unwrap()).collect());
+        waits(host);
+    }
+    assert_eq!(hosts[8].command(&exchange(7, &block(0), &block(0))).unwrap().status, TASK_SET_FULL);
+    assert_eq!(hosts[8].command(&Request::new(0, &RESERVE)).unwrap().status, TASK_SET_FULL);
+    gate.open();
+    for (host, sent) in hosts.iter_mut().zip(sent) {
+        sent.into_iter().for_each(|itt| good(host, itt));
+    }
+    assert!(hosts[8].command(&exchange(7, &block(0), &block(0))).unwrap().is_good());
+}
+
+#[test]
 fn what_others_have_queued_does_not_keep_a_heartbeat_waiting() {
     // The smallest pool, one shard, and every bulk transfer hangs.
     let gate = Arc::new(Gate::new(64 << 20));
@@ -357,7 +379,7 @@ fn what_others_have_queued_does_not_keep_a_heartbeat_waiting() {
         for itt in bulk {
             // Some data was behind its command when there was no room for it.
             let status = ended(host, itt).status;
-            assert!(matches!(status, 0 | 0x28), "{status:02x}");
+            assert!(matches!(status, 0 | TASK_SET_FULL), "{status:02x}");
         }
     }
 }
