@@ -13,8 +13,10 @@ fn all(mut take: impl FnMut() -> Option<Buffer>) -> Vec<Buffer> {
 
 #[test]
 fn a_buffer_has_the_length_asked_for_and_is_aligned_and_its_own() {
-    let pool = Pool::new(64 << 20);
-    let lens = [0, 1, 512, 8 << 10, (8 << 10) + 1, 64 << 10, 200_000, 1 << 20, Pool::BUFFER_MAX];
+    let pool = Pool::new(128 << 20);
+    assert_eq!(Pool::BUFFER_MAX, 32 << 20);
+    let lens =
+        [0, 1, 512, 8 << 10, (8 << 10) + 1, 64 << 10, 200_000, 1 << 20, 4 << 20, (4 << 20) + 1, Pool::BUFFER_MAX];
     let mut buffers: Vec<Buffer> = lens.iter().map(|len| pool.take(*len).unwrap()).collect();
     for (tag, (buffer, len)) in (1..).zip(buffers.iter_mut().zip(lens)) {
         assert_eq!((buffer.len(), buffer.as_ptr().addr() % Buffer::ALIGNMENT), (len, 0));
@@ -37,7 +39,7 @@ fn the_budget_ends_common_buffers_and_the_reserve_ends_urgent_ones() {
     assert_eq!((pool.usage().lent, pool.usage().mapped), (Pool::BUDGET_MIN, Pool::BUDGET_MIN));
     drop(urgent);
     assert!(pool.take(8 << 10).is_none(), "the reserve is not for everyone");
-    assert!(pool.take_urgent(Pool::BUFFER_MAX).is_some());
+    assert!(pool.take_urgent(Pool::SHORT_MAX).is_some());
     drop(common);
     assert!(pool.take(8 << 10).is_some());
 }
@@ -84,6 +86,101 @@ fn only_slabs_without_a_lent_buffer_are_trimmed_and_a_number_keeps_its_address_u
     assert_eq!((pool.trim(), pool.trim(), pool.usage().mapped), (SLAB, 0, 0));
     assert_eq!(pool.slab(slab), None);
     assert_eq!(pool.take(512).unwrap().slab(), Some(0), "numbers stay small");
+}
+
+/// 32 slabs: 7 for short buffers only, 21 for all, 4 in reserve.
+const LARGE: usize = 128 << 20;
+
+#[test]
+fn the_longest_buffer_is_what_three_quarters_of_the_common_slabs_hold() {
+    let longest = |budget| Pool::new(budget).longest() / SLAB;
+    assert_eq!(longest(LARGE), Pool::BUFFER_MAX / SLAB);
+    assert_eq!(longest(Pool::BUDGET_MAX), Pool::BUFFER_MAX / SLAB);
+    assert_eq!([longest(0), longest(3 * SLAB), longest(4 * SLAB), longest(16 * SLAB)], [1, 1, 2, 8]);
+    for budget in [0, 4 * SLAB, 9 * SLAB, 12 * SLAB, LARGE] {
+        let pool = Pool::new(budget);
+        let long = pool.take(pool.longest()).unwrap();
+        assert_eq!(long.len(), pool.longest());
+        assert!(pool.take(pool.longest() + 1).is_none());
+        drop(long);
+        let all: Vec<Buffer> = all(|| pool.take(SLAB));
+        assert_eq!(pool.take(pool.longest() + 1).map(drop), None, "too long is not waited for");
+        drop(all);
+        assert!(pool.take(pool.longest()).is_some());
+    }
+}
+
+#[test]
+fn long_buffers_are_lent_within_the_budget_and_leave_room_for_short_ones() {
+    let pool = Pool::new(LARGE);
+    let long = all(|| pool.take(Pool::BUFFER_MAX));
+    assert_eq!(long.len(), 2);
+    assert!(long.iter().all(|buffer| buffer.slab().is_none()));
+    assert_eq!(pool.usage().lent, 2 * Pool::BUFFER_MAX);
+    pool.forgo_long();
+    let shorts = all(|| pool.take(SLAB));
+    assert_eq!(shorts.len(), 28 - 16, "what long ones left over is for short ones");
+    assert!(pool.take_urgent(Pool::BUFFER_MAX).is_none() && pool.take_urgent(SLAB).is_some());
+    drop((long, shorts));
+    assert!(pool.usage().mapped <= LARGE && pool.usage().lent == 0);
+    let pages: HashSet<usize> = all(|| pool.take(9 << 20))
+        .iter()
+        .flat_map(|buffer| (0..buffer.len()).step_by(4096).map(|at| buffer[at..].as_ptr().addr()))
+        .collect();
+    assert_eq!(pages.len(), 7 * (9 << 20) / 4096, "rows of three slabs do not overlap");
+}
+
+#[test]
+fn a_long_buffer_that_is_waited_for_comes_although_short_ones_are_taken_all_the_time() {
+    let pool = Pool::new(LARGE);
+    let mut shorts: std::collections::VecDeque<Buffer> = all(|| pool.take(SLAB)).into();
+    assert_eq!(shorts.len(), 28);
+    let mut turns = 0;
+    let long = loop {
+        if let Some(long) = pool.take(Pool::BUFFER_MAX) {
+            break long;
+        }
+        // One comes home, and somebody wants another.
+        shorts.pop_front();
+        shorts.extend(pool.take(SLAB));
+        turns += 1;
+        assert!(turns <= 28, "every short one that was out has come home since");
+    };
+    assert!(shorts.len() >= 7, "short ones came all the while");
+    drop(shorts);
+    assert_eq!(all(|| pool.take(SLAB)).len(), 20, "and nothing is kept when it has come");
+    drop(long);
+}
+
+#[test]
+fn nothing_is_kept_for_a_long_buffer_that_nobody_waits_for_any_more() {
+    let pool = Pool::new(LARGE);
+    let mut shorts = all(|| pool.take(SLAB));
+    assert!(pool.take(Pool::BUFFER_MAX).is_none());
+    shorts.truncate(22);
+    assert!(pool.take(SLAB).is_none(), "it would be part of the long one");
+    assert!(pool.take_urgent(Pool::BUFFER_MAX).is_none(), "nobody passes who waits");
+    assert!(pool.take(SLAB).is_none());
+    pool.forgo_long();
+    assert!(pool.take(SLAB).is_some());
+    assert!(pool.take_urgent(Pool::BUFFER_MAX).is_none());
+    assert!(pool.take(SLAB).is_some(), "urgent work waits for nothing");
+}
+
+#[test]
+fn long_buffers_keep_their_bytes_while_idle_slabs_are_trimmed_around_them() {
+    let pool = Pool::new(LARGE);
+    let mut long = pool.take(Pool::BUFFER_MAX).unwrap();
+    let shorts = all(|| pool.take(1 << 20));
+    long.fill(7);
+    drop(shorts);
+    assert!(pool.trim() > 0);
+    assert_eq!(pool.usage().mapped, Pool::BUFFER_MAX);
+    assert!(long.iter().all(|byte| *byte == 7));
+    drop(long);
+    assert_eq!((pool.trim(), pool.usage().mapped), (Pool::BUFFER_MAX, 0));
+    let again = pool.take(Pool::BUFFER_MAX).unwrap();
+    assert!(again.iter().all(|byte| *byte == 0), "memory from the system");
 }
 
 #[test]

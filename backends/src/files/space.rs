@@ -51,7 +51,7 @@ pub(super) fn usage(file: &File, bytes: u64) -> io::Result<Usage> {
     // Whatever the file system's blocks are, these are counted in 512 bytes (stat(2)).
     let used = file.metadata()?.blocks() * 512;
     let system = fstatvfs(file)?;
-    let free = u64::from(system.blocks_available()).saturating_mul(system.fragment_size());
+    let free = system.blocks_available().saturating_mul(system.fragment_size());
     Ok(Usage { used, available: free.min(bytes.saturating_sub(used)) })
 }
 

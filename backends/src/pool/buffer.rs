@@ -59,11 +59,12 @@ impl Buffer {
         self.len = self.len.min(len);
     }
 
-    /// The slab of its pool that the bytes lie in ([`Pool::slab`]); none for a buffer of no pool.
+    /// The slab of its pool that the bytes lie in ([`Pool::slab`]); none for a buffer of no pool, and for one that is
+    /// longer than a slab.
     pub fn slab(&self) -> Option<u16> {
         match &self.home {
-            Home::Pool(_, place) => Some(place.slab),
-            Home::Alone(_) => None,
+            Home::Pool(_, place) if place.slabs == 1 => Some(place.slab),
+            Home::Pool(..) | Home::Alone(_) => None,
         }
     }
 }

@@ -35,11 +35,6 @@ impl Mapping {
     pub(super) fn address(&self) -> NonNull<u8> {
         self.address
     }
-
-    /// How many bytes were asked for.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
 }
 
 impl Drop for Mapping {

@@ -1,5 +1,7 @@
 //! Which parts of which slabs are lent: the books of a pool, without its memory.
 
+use std::ops::Range;
+
 /// The lengths that buffers come in.
 pub(super) const CLASSES: [usize; 5] = [8 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
 
@@ -7,11 +9,12 @@ pub(super) const CLASSES: [usize; 5] = [8 << 10, 64 << 10, 256 << 10, 1 << 20, 4
 /// number and its address (which a ring may have registered) stay.
 pub(super) const SLAB_BYTES: usize = CLASSES[CLASSES.len() - 1];
 
-/// The unit `unit` of slab `slab`.
+/// The unit `unit` of slab `slab`; or, where `slabs` is more than one, that many whole slabs in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) slab: u16,
     pub(super) unit: u16,
+    pub(super) slabs: u16,
 }
 
 /// How a slab is cut and which of its units are free.
@@ -28,7 +31,6 @@ pub(super) struct Shelf {
     cuts: Vec<Option<Cut>>,
     /// Per class: the slabs that have a free unit.
     open: [Vec<u16>; CLASSES.len()],
-    held: usize,
     /// Slabs that lie wholly free.
     whole: usize,
     lent: usize,
@@ -70,28 +72,63 @@ impl Shelf {
         let cut = Cut::new(0);
         self.open[cut.class].push(slab);
         self.cuts[index] = Some(cut);
-        self.held += 1;
         self.whole += 1;
     }
 
-    /// Lends a unit of `class`, cutting an idle slab of another class anew where that helps.
-    pub(super) fn take(&mut self, class: usize) -> Option<Place> {
-        if self.open[class].is_empty() {
-            self.cut_idle_slab_for(class)?;
-        }
-        let slab = *self.open[class].last()?;
+    /// Lends a unit of `class` from a slab below `end`, cutting an idle slab of another class anew where that helps.
+    pub(super) fn take(&mut self, class: usize, end: u16) -> Option<Place> {
+        // The last one that may lend, which is mostly the last one.
+        let found = self.open[class].iter().rposition(|slab| *slab < end);
+        let at = match found {
+            Some(at) => at,
+            None => {
+                self.cut_idle_slab_for(class, end)?;
+                self.open[class].len() - 1
+            }
+        };
+        let slab = self.open[class][at];
         let cut = self.cuts[usize::from(slab)].as_mut().expect("open slabs are here");
         self.whole -= usize::from(cut.is_whole());
         let unit = cut.free.pop().expect("open slabs have a free unit");
         if cut.free.is_empty() {
-            self.open[class].pop();
+            self.open[class].remove(at);
         }
         self.lent += CLASSES[class];
-        Some(Place { slab, unit })
+        Some(Place { slab, unit, slabs: 1 })
     }
 
-    /// Takes a lent unit back.
+    /// The lowest of `count` numbers in a row within `numbers` whose slabs lend nothing: idle, or not here.
+    pub(super) fn row(&self, numbers: Range<u16>, count: u16) -> Option<u16> {
+        let mut free = 0;
+        numbers.into_iter().find_map(|slab| {
+            free = if !self.has(slab) || self.is_whole(slab) { free + 1 } else { 0 };
+            (free == count).then(|| slab + 1 - count)
+        })
+    }
+
+    /// Lends whole slabs in a row, which are here and idle, as one.
+    pub(super) fn take_row(&mut self, first: u16, count: u16) -> Place {
+        for slab in first..first + count {
+            assert!(self.is_whole(slab), "slab {slab} is idle");
+            self.close(slab);
+            let cut = self.cuts[usize::from(slab)].as_mut().expect("just seen");
+            cut.again(CLASSES.len() - 1);
+            cut.free.clear();
+            self.whole -= 1;
+            self.lent += SLAB_BYTES;
+        }
+        Place { slab: first, unit: 0, slabs: count }
+    }
+
+    /// Takes what was lent back.
     pub(super) fn give_back(&mut self, place: Place) {
+        // In descending order, so that the lowest is lent first again.
+        for slab in (place.slab..place.slab + place.slabs).rev() {
+            self.give_unit_back(Place { slab, slabs: 1, ..place });
+        }
+    }
+
+    fn give_unit_back(&mut self, place: Place) {
         let cut = self.cuts[usize::from(place.slab)].as_mut().expect("a slab stays while a unit of it is lent");
         debug_assert!(!cut.free.contains(&place.unit), "{place:?} came home twice");
         cut.free.push(place.unit);
@@ -104,12 +141,11 @@ impl Shelf {
 
     /// Gives up the slabs that lie wholly free, and names them.
     pub(super) fn remove_idle(&mut self) -> Vec<u16> {
-        let idle: Vec<u16> = (0..=u16::MAX).take(self.cuts.len()).filter(|slab| self.is_whole(*slab)).collect();
+        let idle: Vec<u16> = self.numbers().filter(|slab| self.is_whole(*slab)).collect();
         for slab in &idle {
             self.close(*slab);
             self.cuts[usize::from(*slab)] = None;
         }
-        self.held -= idle.len();
         self.whole = 0;
         idle
     }
@@ -125,9 +161,9 @@ impl Shelf {
         self.cuts.get(usize::from(slab)).is_some_and(Option::is_some)
     }
 
-    /// How many slabs these are.
-    pub(super) fn held(&self) -> usize {
-        self.held
+    /// The numbers of these, ascending.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u16> {
+        (0..=u16::MAX).take(self.cuts.len()).filter(|slab| self.has(*slab))
     }
 
     /// Bytes of units that are lent.
@@ -136,15 +172,16 @@ impl Shelf {
     }
 
     fn is_whole(&self, slab: u16) -> bool {
-        self.cuts[usize::from(slab)].as_ref().is_some_and(Cut::is_whole)
+        self.cuts.get(usize::from(slab)).and_then(Option::as_ref).is_some_and(Cut::is_whole)
     }
 
     // Looks at every slab, which only happens when a class has nothing free but another has.
-    fn cut_idle_slab_for(&mut self, class: usize) -> Option<()> {
+    fn cut_idle_slab_for(&mut self, class: usize, end: u16) -> Option<()> {
         if self.whole == 0 {
             return None;
         }
-        let slab = (0..=u16::MAX).find(|slab| self.is_whole(*slab)).expect("an idle slab was counted");
+        let end = usize::from(end).min(self.cuts.len());
+        let slab = (0..=u16::MAX).take(end).find(|slab| self.is_whole(*slab))?;
         self.close(slab);
         self.cuts[usize::from(slab)].as_mut().expect("it is idle").again(class);
         self.open[class].push(slab);
@@ -165,6 +202,8 @@ fn units(class: usize) -> u16 {
 mod tests {
     use super::*;
 
+    const ALL: u16 = u16::MAX;
+
     #[test]
     fn a_length_gets_the_smallest_class_that_holds_it() {
         assert_eq!(class_of(0), Some(0));
@@ -179,7 +218,7 @@ mod tests {
         for (class, unit_bytes) in CLASSES.iter().enumerate() {
             let mut shelf = Shelf::default();
             shelf.add(3);
-            let places: Vec<Place> = std::iter::from_fn(|| shelf.take(class)).collect();
+            let places: Vec<Place> = std::iter::from_fn(|| shelf.take(class, ALL)).collect();
             assert_eq!(places.len(), SLAB_BYTES / unit_bytes);
             let mut offsets: Vec<usize> = places.iter().map(|place| shelf.offset(*place)).collect();
             offsets.sort_unstable();
@@ -192,13 +231,13 @@ mod tests {
     fn an_idle_slab_serves_another_class_and_a_used_one_does_not() {
         let mut shelf = Shelf::default();
         shelf.add(0);
-        let small = shelf.take(0).unwrap();
-        assert_eq!(shelf.take(4), None, "part of the slab is lent");
+        let small = shelf.take(0, ALL).unwrap();
+        assert_eq!(shelf.take(4, ALL), None, "part of the slab is lent");
         shelf.give_back(small);
-        let large = shelf.take(4).unwrap();
-        assert_eq!(shelf.take(0), None);
+        let large = shelf.take(4, ALL).unwrap();
+        assert_eq!(shelf.take(0, ALL), None);
         shelf.give_back(large);
-        assert!(shelf.take(1).is_some());
+        assert!(shelf.take(1, ALL).is_some());
     }
 
     #[test]
@@ -206,13 +245,42 @@ mod tests {
         let mut shelf = Shelf::default();
         shelf.add(0);
         shelf.add(1);
-        let kept = shelf.take(2).unwrap();
+        let kept = shelf.take(2, ALL).unwrap();
         let idle = shelf.remove_idle();
         assert_eq!(idle, [1 - kept.slab]);
         assert!(shelf.has(kept.slab) && !shelf.has(idle[0]));
         shelf.give_back(kept);
         assert_eq!(shelf.remove_idle(), [kept.slab]);
-        assert_eq!(shelf.take(2), None);
+        assert_eq!(shelf.take(2, ALL), None);
         assert_eq!(shelf.lent(), 0);
+    }
+
+    #[test]
+    fn slabs_in_a_row_are_lent_as_one_and_come_back_as_many() {
+        let mut shelf = Shelf::default();
+        (0..6).for_each(|slab| shelf.add(slab));
+        let small = shelf.take(0, ALL).unwrap();
+        assert_eq!(small.slab, 5);
+        assert_eq!(shelf.row(0..6, 6), None, "one of them lends a unit");
+        assert_eq!((shelf.row(0..6, 5), shelf.row(2..6, 3), shelf.row(2..6, 4)), (Some(0), Some(2), None));
+        assert_eq!(shelf.row(4..9, 3), Some(6), "numbers of slabs that are not here yet");
+        let row = shelf.take_row(1, 3);
+        assert_eq!((row.slab, row.slabs, shelf.offset(row), shelf.lent()), (1, 3, 0, 3 * SLAB_BYTES + CLASSES[0]));
+        assert_eq!(shelf.row(0..6, 2), None);
+        let others: Vec<Place> = std::iter::from_fn(|| shelf.take(4, ALL)).collect();
+        assert!(others.iter().all(|place| !(1..4).contains(&place.slab)) && others.len() == 2);
+        shelf.give_back(row);
+        assert_eq!((shelf.row(0..6, 3), shelf.take(0, 2).unwrap().slab), (Some(1), 1));
+    }
+
+    #[test]
+    fn a_slab_at_the_end_or_past_it_lends_no_unit() {
+        let mut shelf = Shelf::default();
+        (0..3).for_each(|slab| shelf.add(slab));
+        assert_eq!(shelf.take(0, 0), None);
+        assert_eq!(shelf.take(2, 1).unwrap().slab, 0, "cut anew for it");
+        assert!((0..20).filter_map(|_| shelf.take(2, 1)).all(|place| place.slab == 0));
+        assert_eq!(shelf.take(2, 1), None, "the other two lie idle and are not for this");
+        assert_eq!(shelf.take(2, 2).unwrap().slab, 1);
     }
 }

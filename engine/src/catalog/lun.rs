@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Percent, Refusal, codes};
-use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk, Pool};
+use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk};
 use ferrite_scsi::{AtomicLimits, Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
 use super::identity::{identity, unique_name};
@@ -18,6 +18,8 @@ pub struct Lun {
     pub number: u16,
     /// It was asked for so; the disk may be read-only by itself as well.
     read_only: bool,
+    /// Bytes of the longest transfer there are buffers for.
+    transfer_max: usize,
     /// What initiators see.
     pub unit: Arc<LogicalUnit>,
     /// What does the work.
@@ -30,8 +32,17 @@ pub struct Lun {
     pub keeper: Option<Keeper>,
 }
 
+/// What the engine has for every LUN.
+pub struct House {
+    /// What lasts of the units' state is kept there.
+    pub state_dir: Option<Arc<StateDir>>,
+    /// Bytes of the longest transfer there are buffers for.
+    pub transfer_max: usize,
+}
+
 impl Lun {
-    /// Puts `disk` behind LUN `number` of `target`. What lasts of its state is read from `state`, and kept there.
+    /// Puts `disk` behind LUN `number` of `target`. What lasts of its state is read from the state directory,
+    /// and kept there.
     ///
     /// # Errors
     /// The disk has a shape that cannot be shown as one, the identity has texts that do not fit, or what was kept of
@@ -43,20 +54,21 @@ impl Lun {
         disk: Arc<dyn Backend>,
         spec: &IdentitySpec,
         read_only: bool,
-        state: Option<&Arc<StateDir>>,
+        house: &House,
     ) -> Result<Self, Refusal> {
         let geometry = disk.geometry();
         let about = format!("lun {number} of {target}");
-        let medium = medium(&*disk, &geometry, read_only).map_err(|refusal| refusal.about(&about))?;
+        let transfer_max = house.transfer_max;
+        let medium = medium(&*disk, &geometry, read_only, transfer_max).map_err(|refusal| refusal.about(&about))?;
         let unique = unique_name(spec, geometry.identity, || format!("lun:{target}/{number}"));
         let identity = identity(spec, &unique).map_err(|refusal| refusal.about(&about))?;
-        let keeper = state.map(|state| state.keeper(target.as_str(), &unique));
+        let keeper = house.state_dir.as_ref().map(|state| state.keeper(target.as_str(), &unique));
         let book = match &keeper {
             Some(keeper) => Book::keeping(keeper.load().map_err(|refusal| refusal.about(&about))?),
             None => Book::new(),
         };
         let unit = Arc::new(LogicalUnit::new(identity, medium, Arc::new(book)));
-        Ok(Self { id, number, read_only, unit, disk, lane: Lane::new(), soft_threshold: None, keeper })
+        Ok(Self { id, number, read_only, transfer_max, unit, disk, lane: Lane::new(), soft_threshold: None, keeper })
     }
 
     /// The same with a soft threshold (SBC-3, thin provisioning).
@@ -74,7 +86,7 @@ impl Lun {
             .disk
             .refresh()
             .map_err(|error| Refusal::new(codes::DISK_UNAVAILABLE, format!("lun {}: {error}", self.number)))?;
-        let medium = medium(&*self.disk, &geometry, self.read_only)?;
+        let medium = medium(&*self.disk, &geometry, self.read_only, self.transfer_max)?;
         let before = self.unit.medium();
         if medium == *before {
             return Ok(None);
@@ -125,7 +137,7 @@ pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
 }
 
 /// What initiators see of a disk and its geometry. Blocks, for the disk is asked whether it keeps a map.
-fn medium(disk: &dyn Backend, geometry: &Geometry, read_only: bool) -> Result<Medium, Refusal> {
+fn medium(disk: &dyn Backend, geometry: &Geometry, read_only: bool, transfer_max: usize) -> Result<Medium, Refusal> {
     let block = geometry.block_size;
     let unfit = |why: &str| Refusal::new(codes::DISK_UNFIT, why.to_owned());
     let plain = Medium::new(block, geometry.bytes.checked_div(block.into()).unwrap_or(0))
@@ -141,6 +153,7 @@ fn medium(disk: &dyn Backend, geometry: &Geometry, read_only: bool) -> Result<Me
     let physical = (geometry.physical_block / block).max(1);
     Ok(Medium {
         physical_exponent: u8::try_from(physical.trailing_zeros()).expect("at most 31"),
+        lowest_aligned: u16::try_from(geometry.physical_offset / block).unwrap_or(0),
         read_only: geometry.read_only || read_only,
         write_cache: geometry.write_cache,
         provisioning: if unmap.is_some() { Provisioning::Thin } else { Provisioning::Full },
@@ -157,7 +170,7 @@ fn medium(disk: &dyn Backend, geometry: &Geometry, read_only: bool) -> Result<Me
             Some(false) => Rotation::Solid,
             Some(true) => Rotation::Rpm(ROTATIONAL_RPM),
         },
-        max_transfer: blocks(Pool::BUFFER_MAX as u64),
+        max_transfer: blocks(transfer_max as u64),
         optimal_transfer: blocks(geometry.optimal_io.into()),
         ..plain
     })

@@ -15,8 +15,8 @@ use ferrite_api::Iqn;
 use ferrite_iscsi::{Auth, Offer, Terms};
 
 pub(crate) use identity::check_identities;
-pub use lun::Lun;
 pub(crate) use lun::open;
+pub use lun::{House, Lun};
 pub(crate) use target::auth;
 pub use target::{Access, Target};
 

@@ -16,7 +16,7 @@ use ferrite_backends::{Backend, Pool, PoolUsage};
 use super::acceptor::{Acceptor, Lane};
 use super::registry::Registry;
 use super::space::SpaceWatch;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, House};
 use crate::errand::Errands;
 use crate::io::linux::{Disks, LinuxIo};
 use crate::io::threads::DiskThreads;
@@ -35,7 +35,8 @@ pub struct EngineOptions {
     pub shards: usize,
     /// What serves the disks, and how long a shard looks for work before it sleeps.
     pub io: IoOptions,
-    /// Buffer memory of one shard at the most, in bytes. Mapped when it is needed, given back when idle.
+    /// Buffer memory of one shard at the most, in bytes. Mapped when it is needed, given back when idle. From 48 MiB
+    /// on the longest transfer of a LUN (MAXIMUM TRANSFER LENGTH) is 32 MiB, below it is shorter.
     pub pool_bytes: usize,
     /// Sessions at the most.
     pub sessions_max: usize,
@@ -125,7 +126,9 @@ impl Engine {
         }
         let acceptor = Acceptor::start(lanes.clone(), options.connections_max)?;
         let space = SpaceWatch::new(errands.clone(), options.space_look);
-        let registry = Registry::new(lanes.clone(), state_dir, space);
+        let transfer_max = pools.first().map_or(Pool::SHORT_MAX, Pool::longest);
+        let house = House { state_dir, transfer_max };
+        let registry = Registry::new(lanes.clone(), house, space);
         let threads = Mutex::new(started.all());
         let stopped = AtomicBool::new(false);
         Ok(Self(Arc::new(Inner { lanes, acceptor, registry, errands, threads, pools, stopped, disks })))

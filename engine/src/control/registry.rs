@@ -14,17 +14,15 @@ use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
 use super::space::SpaceWatch;
-use crate::catalog::{Catalog, Lun, Portal, Target, auth, check_identities, open};
+use crate::catalog::{Catalog, House, Lun, Portal, Target, auth, check_identities, open};
 use crate::hold::{Held, Hold};
 use crate::shard::letters::Letter;
-use crate::state::StateDir;
 
 /// See the module.
 pub(crate) struct Registry {
     lanes: Vec<Lane>,
     device: Arc<Device>,
-    /// What lasts of the units' state is kept there.
-    state_dir: Option<Arc<StateDir>>,
+    house: House,
     space: SpaceWatch,
     state: Mutex<State>,
 }
@@ -36,10 +34,10 @@ struct State {
 }
 
 impl Registry {
-    pub(crate) fn new(lanes: Vec<Lane>, state_dir: Option<Arc<StateDir>>, space: SpaceWatch) -> Self {
+    pub(crate) fn new(lanes: Vec<Lane>, house: House, space: SpaceWatch) -> Self {
         let state = State { catalog: Arc::new(Catalog::empty()), last_id: 0, stopped: false };
         let device = Arc::new(Device::new(now_ms, unguessable));
-        Self { lanes, device, state_dir, space, state: Mutex::new(state) }
+        Self { lanes, device, house, space, state: Mutex::new(state) }
     }
 
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
@@ -101,8 +99,8 @@ impl Registry {
         let groups = state.catalog.groups();
         let mut target = Target::new(state.next_id(), name.clone(), spec, &groups, self.device.clone())?;
         for (number, disk, lun) in disks {
-            let kept = self.state_dir.as_ref();
-            let unit = Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, kept)?;
+            let house = &self.house;
+            let unit = Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, house)?;
             target = target.with(unit.with_soft_threshold(lun.soft_threshold));
         }
         let next = state.catalog.with(target);
@@ -159,8 +157,8 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let mut state = self.open_state()?;
         let entry = state.free_number(target, number)?;
-        let kept = self.state_dir.as_ref();
-        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only, kept)?;
+        let house = &self.house;
+        let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only, house)?;
         let next = state.catalog.with(entry.with(lun.with_soft_threshold(soft_threshold)));
         check_identities(&next)?;
         check_keepers(&next)?;

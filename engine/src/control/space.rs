@@ -155,7 +155,7 @@ fn is_reached(Usage { used, available }: Usage, bytes: u64, threshold: Percent) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Target;
+    use crate::catalog::{House, Target};
     use ferrite_api::{IdentitySpec, Iqn, TargetSpec};
     use ferrite_backends::{Backend, DiskError, FileRing, Geometry, Job};
     use ferrite_scsi::{Device, Nexus, NexusId};
@@ -214,7 +214,8 @@ mod tests {
     fn each_crossing_of_a_threshold_is_told_once_and_a_removed_unit_is_let_go_of() {
         let name = Iqn::parse("iqn.2026-11.com.example:disk").unwrap();
         let disk = Arc::new(Thin { available: AtomicU64::new(1000) });
-        let lun = Lun::new(7, &name, 0, disk.clone(), &IdentitySpec::default(), false, None).unwrap();
+        let house = House { state_dir: None, transfer_max: 1 << 20 };
+        let lun = Lun::new(7, &name, 0, disk.clone(), &IdentitySpec::default(), false, &house).unwrap();
         let lun = lun.with_soft_threshold(Some(Percent::parse("80%").unwrap()));
         let device = Arc::new(Device::new(|| 0, |bytes| bytes.fill(4)));
         let target = Target::new(1, name, &TargetSpec::default(), &[1], device).unwrap().with(lun);

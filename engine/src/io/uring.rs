@@ -286,7 +286,7 @@ impl std::fmt::Debug for Uring {
 
 fn rest(buffer: &mut ferrite_backends::Buffer, done: usize) -> (*mut u8, u32) {
     let rest = &mut buffer[done..];
-    (rest.as_mut_ptr(), u32::try_from(rest.len()).expect("buffers are at most 4 MiB"))
+    (rest.as_mut_ptr(), u32::try_from(rest.len()).expect("buffers are at most 32 MiB"))
 }
 
 /// Files known to the kernel by a small number instead of a descriptor.

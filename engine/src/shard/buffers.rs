@@ -1,7 +1,8 @@
 //! Who gets a buffer, who waits for one, and in which order.
 //!
 //! Two things are short. The buffers of the shard: who finds none waits in one line, and nobody passes it, or
-//! large requests would never see enough room. And each session's share of them: who has used it up waits in
+//! large requests would never see enough room. Very long ones have a line of their own, and a part of the pool that is
+//! kept together for the first of them: short ones need not wait until so much is home at once. And each session's share of them: who has used it up waits in
 //! the session's own line until something of it was sent or has ended, so that a peer that neither reads nor
 //! sends keeps buffers from itself alone.
 //!
@@ -12,11 +13,11 @@
 
 use std::time::Instant;
 
-use ferrite_backends::Buffer;
+use ferrite_backends::{Buffer, Pool};
 use ferrite_scsi::{Reply, Status};
 
 use super::task::{Stage, Task, TaskKey};
-use super::{LANDING_DEADLINE, SPARE_MAX, Shard};
+use super::{LANDING_DEADLINE, SPARE_LONGEST, Shard};
 use crate::io::Io;
 
 impl<I: Io> Shard<I> {
@@ -82,7 +83,7 @@ impl<I: Io> Shard<I> {
 
     /// Memory beside the pool, for a task that holds none.
     fn take_spare(&mut self, key: TaskKey, len: u32) -> Option<Buffer> {
-        if self.spare + u64::from(len) > SPARE_MAX {
+        if self.spare + u64::from(len) > SPARE_LONGEST * self.pool.longest() as u64 {
             return None;
         }
         self.spare += u64::from(len);
@@ -95,13 +96,17 @@ impl<I: Io> Shard<I> {
         if !self.has_share(key) {
             return None;
         }
-        let first = self.starved.front().copied();
+        let line = if len > Pool::SHORT_MAX { LONG } else { SHORT };
+        let first = self.starved[line].front().copied();
         let buffer = if first.is_none_or(|first| first == key) { self.pool.take(len) } else { None };
         if buffer.is_none() {
             self.tasks.live(key).stage = Stage::Starved;
             if first != Some(key) {
-                forget_the_gone(&mut self.starved, self.tasks.len(), |key| self.tasks.get(key).is_some());
-                self.starved.push_back(key);
+                let Self { starved, tasks, .. } = self;
+                forget_the_gone(&mut starved[line], tasks.len(), |key| tasks.get(key).is_some());
+                starved[line].push_back(key);
+                // It may be the last thing that happens here for long.
+                self.note_instant(Some(self.now + STARVED_LOOK));
             }
         }
         buffer
@@ -180,15 +185,25 @@ impl<I: Io> Shard<I> {
         }
     }
 
-    /// Gives buffers that came back to those who wait, first come, first served.
+    /// Gives buffers that came back to those who wait, first come, first served in each line.
     pub(super) fn feed_starved(&mut self, now: Instant) {
-        while let Some(key) = self.starved.front().copied() {
+        let waits_for_long = !self.starved[LONG].is_empty();
+        self.feed_line(SHORT, now);
+        self.feed_line(LONG, now);
+        if waits_for_long && self.starved[LONG].is_empty() {
+            // The last one may have gone without one.
+            self.pool.forgo_long();
+        }
+    }
+
+    fn feed_line(&mut self, line: usize, now: Instant) {
+        while let Some(key) = self.starved[line].front().copied() {
             self.resume(key);
             if self.tasks.get(key).is_some_and(|task| task.stage == Stage::Starved) {
                 // Room comes by jobs and sends that wake the shard; this is for what comes by nothing else.
                 return self.note_instant(Some(now + STARVED_LOOK));
             }
-            self.starved.pop_front();
+            self.starved[line].pop_front();
         }
     }
 
@@ -219,6 +234,10 @@ fn forget_the_gone(
         line.retain(|key| is_alive(*key));
     }
 }
+
+/// The two lines.
+const SHORT: usize = 0;
+const LONG: usize = 1;
 
 /// Keys of tasks that are gone stay in a line up to about so many.
 const GONE_MAX: usize = 64;

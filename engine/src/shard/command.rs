@@ -173,9 +173,12 @@ impl<I: Io> Shard<I> {
             }
             Lend::Fresh if task.buffer.is_some() => {
                 // Whoever holds a buffer must not wait for another. Such memory is never more than what the
-                // pool has lent already: what is read is as long as what it is compared with.
+                // pool has lent already: what is read is no longer than what it is compared with.
+                let presses = task.work.presses();
                 self.lend(key, len);
-                Some(self.pool.take(len as usize).unwrap_or_else(|| Buffer::alone(len as usize)))
+                let len = len as usize;
+                let buffer = if presses { self.pool.take_urgent(len) } else { self.pool.take(len) };
+                Some(buffer.unwrap_or_else(|| Buffer::alone(len)))
             }
             Lend::Fresh => {
                 let Some(buffer) = self.take(key, len as usize) else { return };

@@ -101,15 +101,15 @@ pub(crate) struct Shard<I: Io> {
     runnable: VecDeque<usize>,
     /// Links with something to send.
     dirty: Vec<usize>,
-    /// Tasks that wait for a buffer, oldest first.
-    starved: VecDeque<TaskKey>,
+    /// Tasks that wait for a buffer, oldest first: for a short one, and for a long one.
+    starved: [VecDeque<TaskKey>; 2],
     /// Bytes that the tasks of one session may hold, and that may be due to be sent for it.
     share: u64,
     /// Sessions that hold less than before and have tasks that wait for that.
     relieved: Vec<usize>,
     /// Sessions of which commands may begin that waited for others.
     unblocked: Vec<usize>,
-    /// Bytes beside the pool, lent to what may not wait for it: at most [`SPARE_MAX`].
+    /// Bytes beside the pool, lent to what may not wait for it: at most [`SPARE_LONGEST`] of the longest.
     spare: u64,
     /// By operation code: whether some command of that code [goes alone](goes_alone).
     alone: [bool; 256],
@@ -161,7 +161,7 @@ impl<I: Io> Shard<I> {
             pending_number: 0,
             runnable: VecDeque::new(),
             dirty: Vec::new(),
-            starved: VecDeque::new(),
+            starved: Default::default(),
             share,
             relieved: Vec::new(),
             unblocked: Vec::new(),
@@ -234,8 +234,9 @@ const SHARE_MAX: u64 = 8 << 20;
 const SESSIONS_PER_POOL: u64 = 4;
 
 /// Memory beside the pool of a shard, for data of exchanges when bulk transfers have used the pool up, and for data
-/// that lands while its command waits for others of its nexus. Past it such commands are told TASK SET FULL.
-const SPARE_MAX: u64 = 2 * Pool::BUFFER_MAX as u64;
+/// that lands while its command waits for others of its nexus: so many of the longest that its pool would lend. Past it
+/// such commands are told TASK SET FULL.
+const SPARE_LONGEST: u64 = 2;
 
 /// A link that is done has this long to take its last bytes.
 const LINGER: Duration = Duration::from_secs(2);

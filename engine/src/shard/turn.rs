@@ -57,12 +57,13 @@ impl<I: Io> Shard<I> {
         self.io.turn_disks();
         self.collect(now);
         self.begin_next();
-        self.feed_starved(now);
-        self.send_due(now);
-        self.feed_choked();
+        // Before those who wait are looked at: they say when they want to be looked at again.
         if self.next_deadline.is_some_and(|deadline| deadline <= now) {
             self.look_at_deadlines(now);
         }
+        self.feed_starved(now);
+        self.send_due(now);
+        self.feed_choked();
         self.drain_or_trim(now);
     }
 

@@ -50,6 +50,8 @@ pub(crate) enum Rare {
         wanted: u32,
         compare: bool,
         written: bool,
+        /// Bytes that were read back.
+        compared: u32,
     },
     /// Stored whole or not at all.
     WriteAtomic {
@@ -73,6 +75,7 @@ pub(crate) enum Rare {
         at: u64,
         len: u32,
         wanted: u32,
+        compared: u32,
     },
     /// One block of data-out against many of the medium.
     CompareRepeated {
@@ -179,11 +182,11 @@ impl Work {
             },
             Plan::WriteAndVerify { at, len, compare } => match whole(len) {
                 0 => Self::Done { wanted: len },
-                cut => rare(Rare::WriteAndVerify { at, len: cut, wanted: len, compare, written: false }),
+                cut => rare(Rare::WriteAndVerify { at, len: cut, wanted: len, compare, written: false, compared: 0 }),
             },
             Plan::Compare { at, len } => match whole(len) {
                 0 => Self::Done { wanted: len },
-                cut => rare(Rare::Compare { at, len: cut, wanted: len }),
+                cut => rare(Rare::Compare { at, len: cut, wanted: len, compared: 0 }),
             },
             Plan::CompareRepeated { at, len, pattern } if whole(pattern) == pattern => rare(Rare::CompareRepeated {
                 at,
@@ -355,7 +358,12 @@ impl Work {
                     Step { op: Op::WriteAtomic { at, len, durable }, lend: Lend::DataOut }
                 }
                 Rare::Prefetch { at, len } => Step { op: Op::Prefetch { at, len }, lend: Lend::None },
-                Rare::WriteAndVerify { at, len, .. } | Rare::Compare { at, len, .. } => read(at, len),
+                Rare::WriteAndVerify { at, len, compared, .. } | Rare::Compare { at, len, compared, .. } => {
+                    match len - compared {
+                        0 => return None,
+                        left => read(at + u64::from(compared), chunk(left.into())),
+                    }
+                }
                 Rare::Exchange { at, len, .. } => read(at, len),
                 Rare::CompareRepeated { left: 0, .. } | Rare::Verify { left: 0, .. } => return None,
                 Rare::WriteSame { left: 0, .. } => return None,
@@ -387,18 +395,19 @@ impl Work {
                     let len = *len as usize;
                     match rule {
                         Rule::WriteIfEqual => {
-                            difference(read, |at, len| &sent[at..at + len])?;
+                            difference(read, sent, 0)?;
                             sent.copy_within(len..2 * len, 0);
                         }
                         Rule::Or => or(&mut sent[..len], read),
                     }
                     *decided = true;
                 }
-                Rare::WriteAndVerify { compare: true, .. } | Rare::Compare { .. } => {
+                Rare::WriteAndVerify { compare: true, compared, .. } | Rare::Compare { compared, .. } => {
                     let (read, sent) = (read.expect("it was a read"), data_out.expect("it has data-out"));
-                    difference(read, |at, len| &sent[at..at + len])?;
-                    *self = Self::Done { wanted };
+                    difference(read, &sent[*compared as usize..], u64::from(*compared))?;
+                    *compared += chunk(read.len() as u64);
                 }
+                Rare::WriteAndVerify { len, compared, .. } => *compared += chunk((*len - *compared).into()),
                 Rare::CompareRepeated { at, left, block, compared, .. } => {
                     let read = read.expect("it was a read");
                     compare_blocks(read, block).map_err(|offset| miscompare(*compared + offset))?;
@@ -416,8 +425,7 @@ impl Work {
                 Rare::Discard { next, .. } => *next += 1,
                 Rare::Zero { durable: true, .. } => **rare = Rare::Flush { wanted },
                 Rare::Errand { .. } => unreachable!("an errand is no job"),
-                Rare::WriteAndVerify { .. }
-                | Rare::WriteAtomic { .. }
+                Rare::WriteAtomic { .. }
                 | Rare::Exchange { .. }
                 | Rare::Flush { .. }
                 | Rare::Prefetch { .. }
@@ -468,15 +476,15 @@ impl Ask<'_> {
     }
 }
 
-/// Whether `read` equals what `expected(at, len)` gives piece by piece.
-fn difference<'a>(read: &Body, expected: impl Fn(usize, usize) -> &'a [u8]) -> Result<(), Failure> {
+/// Whether `read` equals the beginning of `expected`, which lies `before` bytes into data-out.
+fn difference(read: &Body, expected: &[u8], before: u64) -> Result<(), Failure> {
     let mut at = 0;
     while at < read.len() {
         let piece = read.piece(at);
-        let against = expected(at, piece.len());
+        let against = &expected[at..at + piece.len()];
         if piece != against {
             let inside = piece.iter().zip(against).take_while(|(a, b)| a == b).count();
-            return Err(miscompare((at + inside) as u64));
+            return Err(miscompare(before + (at + inside) as u64));
         }
         at += piece.len();
     }

@@ -8,6 +8,7 @@ mod exchanging;
 mod gate;
 mod hostile;
 mod late;
+mod long;
 mod managing;
 mod ordering;
 mod ports;
