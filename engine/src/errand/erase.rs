@@ -4,15 +4,17 @@
 //! nobody can use the unit before it is done, so nothing that is written later can be lost to it. It ends early
 //! where the unit is removed, or the engine stops.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferrite_backends::{Blocking, DiskError, Op};
-use ferrite_scsi::{Erase, Erasure, Plan, Progress, Reply, Sense, Status};
+use ferrite_scsi::{Erase, Erasure, Operation, Plan, Progress, Reply, Sense, Status};
 
 use super::{Errand, Kind, Ticket};
 use crate::catalog::Lun;
 use crate::hold::Held;
+use crate::lane::Pass as Alone;
 use crate::sense::sense_of;
 
 /// An operation that has begun in the unit's book, and ends there when this is dropped.
@@ -22,12 +24,29 @@ pub(crate) struct Erasing {
     progress: Arc<Progress>,
     /// What was under way on the unit before.
     before: Held,
-    complete: bool,
+    /// The command's claim to be alone, until it is kept that the operation has begun: nothing else may be kept of the
+    /// unit at that time. Afterwards the book sees to that, and whoever waits to be alone hears that it is not ready.
+    alone: Option<Arc<Alone>>,
+    state: State,
+}
+
+/// What is true of the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Untouched,
+    Touched,
+    Complete,
 }
 
 impl Erasing {
-    pub(crate) fn new(lun: Arc<Lun>, erase: Erase, progress: Arc<Progress>, before: Held) -> Self {
-        Self { lun, erase, progress, before, complete: false }
+    pub(crate) fn new(
+        lun: Arc<Lun>,
+        erase: Erase,
+        progress: Arc<Progress>,
+        before: Held,
+        alone: Option<Arc<Alone>>,
+    ) -> Self {
+        Self { lun, erase, progress, before, alone, state: State::Touched }
     }
 
     pub(crate) fn errand(self) -> Errand {
@@ -35,9 +54,21 @@ impl Erasing {
     }
 
     fn run(mut self, ticket: &Ticket) -> Plan {
+        let was = self.lun.unit.book().kept().unfinished;
+        if let Err(error) = self.keep(Some(self.erase.operation)) {
+            tracing::error!(lun = self.lun.number, operation = ?self.erase.operation, %error, "cannot be kept, so not begun");
+            self.lun.unit.book().mark(was);
+            self.state = State::Untouched;
+            return Sense::INTERNAL_FAILURE.into();
+        }
+        self.alone = None;
         match self.erase_all(ticket) {
             Ok(()) => {
-                self.complete = true;
+                self.state = State::Complete;
+                if let Err(error) = self.keep(None) {
+                    // After a restart the unit asks for the operation again, which loses time and nothing else.
+                    tracing::error!(lun = self.lun.number, %error, "that it is done cannot be kept");
+                }
                 tracing::info!(lun = self.lun.number, operation = ?self.erase.operation, "done");
                 Plan::Reply(Reply::from(Status::Good))
             }
@@ -45,6 +76,14 @@ impl Erasing {
                 tracing::warn!(lun = self.lun.number, operation = ?self.erase.operation, %sense, "did not reach its end");
                 sense.into()
             }
+        }
+    }
+
+    /// Has it on stable storage that the operation is under way, or that it is not; where anything is kept of the unit.
+    fn keep(&self, unfinished: Option<Operation>) -> io::Result<()> {
+        match &self.lun.keeper {
+            Some(keeper) => keeper.save(&self.lun.unit.book().mark(unfinished)),
+            None => Ok(()),
         }
     }
 
@@ -88,7 +127,12 @@ impl Erasing {
 
 impl Drop for Erasing {
     fn drop(&mut self) {
-        self.lun.unit.book().end(self.erase.operation, self.complete);
+        let (book, operation) = (self.lun.unit.book(), self.erase.operation);
+        match self.state {
+            State::Untouched => book.undo(operation),
+            State::Touched => book.end(operation, false),
+            State::Complete => book.end(operation, true),
+        }
     }
 }
 

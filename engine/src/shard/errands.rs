@@ -65,6 +65,7 @@ impl<I: Io> Shard<I> {
         };
         let task = self.tasks.live(key);
         let spared = (self.members[task.session].serial, task.tag);
+        let alone = task.pass.take().map(|held| held.pass);
         let sense = book.underway().expect("it has begun");
         let (hold, before) = Held::new();
         self.errands.stop_copies(lun.id, &hold);
@@ -72,7 +73,7 @@ impl<I: Io> Shard<I> {
         drop(hold);
         let at_once = erase.immediate;
         let home = self.teller(key);
-        match self.errands.send(Erasing::new(lun, erase, progress, before).errand(), home) {
+        match self.errands.send(Erasing::new(lun, erase, progress, before, alone).errand(), home) {
             Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
             Ok(_) => {}
             // It has begun, and did not reach its end.

@@ -283,6 +283,61 @@ fn a_sanitize_that_fails_leaves_the_unit_unusable_until_another_succeeds() {
 }
 
 #[test]
+fn a_restart_forgets_no_sanitize_that_did_not_reach_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::new(MemoryDisk::new(4 << 20)));
+    let served = || {
+        let served = Served::new(&keeping(folder.path()));
+        served.add(0, disk.clone());
+        let mut host = served.login(1, &[]);
+        assert_eq!(ready(&mut host).sense_code(), Some((6, 0x29, 0)));
+        (served, host)
+    };
+    disk.add(Rule::new(Fault::Fail(DiskError::Medium)).on(OpKind::Write));
+    let (first, mut host) = served();
+    assert_eq!(host.command(&overwrite(false)).unwrap().sense_code(), Some((3, 0x0C, 0)));
+    drop((first, host));
+    disk.heal();
+    let (second, mut host) = served();
+    assert_eq!(ready(&mut host).sense_code(), Some((3, 0x31, 3)));
+    assert_eq!(write(&mut host).sense_code(), Some((3, 0x31, 3)));
+    assert!(host.command(&overwrite(false)).unwrap().is_good());
+    assert!(write(&mut host).is_good());
+    drop((second, host));
+    let (_third, mut host) = served();
+    assert!(write(&mut host).is_good());
+}
+
+#[test]
+fn where_it_cannot_be_kept_that_a_sanitize_began_nothing_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let served = Served::new(&keeping(&state)).with(0, MemoryDisk::new(1 << 20));
+    let mut host = served.login(1, &[0]);
+    assert!(write(&mut host).is_good());
+    std::fs::rename(&state, folder.path().join("away")).unwrap();
+    assert_eq!(host.command(&overwrite(false)).unwrap().sense_code(), Some(INTERNAL_FAILURE));
+    assert_eq!(host.read(0, 0, 1, BLOCK).unwrap(), [7; 512]);
+    std::fs::rename(folder.path().join("away"), &state).unwrap();
+    assert!(host.command(&overwrite(false)).unwrap().is_good());
+    assert_eq!(host.read(0, 0, 1, BLOCK).unwrap(), [0x5A; 512]);
+}
+
+#[test]
+fn while_a_sanitize_runs_a_reserve_is_told_so_at_once() {
+    let served = Served::new(&options(Default::default(), 1));
+    served.add(0, slow(16, OpKind::Write, Duration::from_millis(100)));
+    let (mut host, mut other) = (served.login(1, &[0]), served.login(2, &[0]));
+    let tag = host.submit(&overwrite(false)).unwrap();
+    host.ping(b"").unwrap();
+    let began = Instant::now();
+    let reserve = other.command(&Request::new(0, &[0x16, 0, 0, 0, 0, 0])).unwrap();
+    assert_eq!(reserve.sense_code(), Some(SANITIZING));
+    assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+    host.complete_one(tag).unwrap();
+}
+
+#[test]
 fn a_removed_lun_and_a_shutdown_end_a_sanitize_and_nothing_is_written_after_them() {
     let disks: Vec<_> = (0..2).map(|_| slow(64, OpKind::Write, Duration::from_millis(20))).collect();
     let served = Served::new(&options(Default::default(), 1));

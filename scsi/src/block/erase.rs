@@ -1,6 +1,6 @@
 //! FORMAT UNIT and SANITIZE: what becomes of the whole medium (SBC-3)?
 
-use crate::book::Operation;
+use crate::book::{Amendment, Lasting, Operation};
 use crate::command::Asked;
 use crate::plan::{Erase, Erasure, Plan};
 use crate::sense::Sense;
@@ -127,7 +127,21 @@ pub(crate) fn block_erase(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
 /// # Errors
 /// 5/24/00 where the sanitize that failed was started without AUSE.
 pub(crate) fn exit_failure_mode(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
-    if asked.unit.book().exit_failure() { Ok(Plan::good()) } else { Err(Sense::invalid_bit(1, 4)) }
+    let book = asked.unit.book();
+    let (now, kept) = (book.lasting(), book.kept());
+    if let Some(Operation::Sanitize { may_exit: true }) = now.unfinished {
+        // It is kept that it failed, so it has to be kept that this is over.
+        let keep = Lasting { unfinished: None, ..kept };
+        let next = Lasting { unfinished: None, ..now };
+        return Ok(Plan::Keep(Box::new(Amendment {
+            keep,
+            next,
+            posts: Vec::new(),
+            told: Vec::new(),
+            then: Plan::good(),
+        })));
+    }
+    if book.exit_failure() { Ok(Plan::good()) } else { Err(Sense::invalid_bit(1, 4)) }
 }
 
 fn sanitize(asked: &Asked<'_>, erasure: Erasure) -> Plan {
@@ -168,9 +182,10 @@ const OVERWRITE_HEADER: u16 = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Progress;
+    use crate::book::{Book, Progress};
     use crate::medium::Medium;
     use crate::tests::{Bench, good, refused};
+    use crate::unit::LogicalUnit;
     use std::sync::Arc;
 
     fn erasing(operation: Operation, erasure: Erasure, immediate: bool) -> Plan {
@@ -424,5 +439,28 @@ mod tests {
             assert_eq!(bench.ask(&sanitize_cdb(0x1F, 0)), exit);
             assert_eq!(bench.ask(&[0; 6]), after);
         }
+    }
+
+    #[test]
+    fn a_unit_comes_back_from_a_failure_as_unusable_as_it_was_left() {
+        let restarted = |lasting: Lasting| {
+            let disk = Bench::thin_disk().unit;
+            let book = Book::keeping(lasting).into();
+            Bench::on(LogicalUnit::new(disk.identity().clone(), disk.medium().clone(), book))
+        };
+        let bench = restarted(Lasting::default());
+        let operation = Operation::Sanitize { may_exit: true };
+        begun(&bench, operation);
+        let text = serde_json::to_string(&bench.unit.book().mark(Some(operation))).unwrap();
+        let mut bench = restarted(serde_json::from_str(&text).unwrap());
+        assert_eq!(bench.ask(&[0; 6]), refused(Sense::SANITIZE_FAILED));
+        let Plan::Keep(amendment) = bench.plan(&sanitize_cdb(0x1F, 0)) else { panic!("it has to be kept") };
+        assert_eq!(amendment.keep, Lasting::default());
+        assert_eq!(bench.ask(&[0; 6]), refused(Sense::SANITIZE_FAILED));
+        assert_eq!(bench.unit.book().amend(*amendment), good(&[]));
+        assert_eq!(bench.ask(&[0; 6]), good(&[]));
+        begun(&bench, Operation::Format);
+        bench.unit.book().mark(Some(Operation::Format));
+        assert_eq!(bench.unit.book().mark(None), Lasting::default());
     }
 }

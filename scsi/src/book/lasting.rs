@@ -2,6 +2,7 @@
 
 use super::persistent::{Persistent, Registrant};
 use super::settings::Settings;
+use super::underway::Operation;
 use crate::attention::Attention;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub struct Lasting {
     pub settings: Settings,
     /// What initiators have set with SET IDENTIFYING INFORMATION, by type.
     pub information: std::collections::BTreeMap<u8, Vec<u8>>,
+    /// An operation that began and is not known to have ended: the medium holds neither what it did nor what it should.
+    pub unfinished: Option<Operation>,
 }
 
 /// A change of what lasts: planned from the state that was, made true once it is safe.

@@ -92,7 +92,8 @@ impl Book {
 
     /// The book of a unit whose lasting state somebody keeps, as it was kept.
     pub fn keeping(lasting: Lasting) -> Book {
-        let state = State { kept: lasting.clone(), lasting, ..State::default() };
+        let underway = lasting.unfinished.map_or(Underway::Nothing, Underway::Failed);
+        let state = State { kept: lasting.clone(), lasting, underway, ..State::default() };
         Book { keeps: true, state: Mutex::new(state), ..Book::default() }
     }
 
@@ -141,6 +142,9 @@ impl Book {
     pub fn amend(&self, amendment: Amendment) -> Plan {
         self.change(|state, next| {
             state.turn_to(amendment.next.persistent.clone());
+            if state.lasting.unfinished.is_some() && amendment.next.unfinished.is_none() {
+                state.underway.exit_failure();
+            }
             state.lasting = amendment.next;
             state.kept = amendment.keep;
             for (except, attention) in amendment.posts {
@@ -218,6 +222,23 @@ impl Book {
     /// `operation`, which had begun, is over; where it is not `ok`, the unit stays unusable until another one succeeds.
     pub fn end(&self, operation: Operation, ok: bool) {
         self.change(|state, _| state.underway.end(operation, ok));
+    }
+
+    /// `operation`, which had begun, has touched nothing and will not: the unit is as it was before.
+    pub fn undo(&self, operation: Operation) {
+        self.change(|state, _| state.underway.undo(operation));
+    }
+
+    /// What has to be on stable storage before an operation touches the first block, so that a unit does not come back
+    /// from a failure as if nothing had been; with `None`, what has to be there before a complete one
+    /// [ends](Book::end). No command that changes what lasts may be under way; while the operation is, none is planned.
+    pub fn mark(&self, unfinished: Option<Operation>) -> Lasting {
+        let mut kept = Lasting::default();
+        self.change(|state, _| {
+            (state.lasting.unfinished, state.kept.unfinished) = (unfinished, unfinished);
+            kept = state.kept.clone();
+        });
+        kept
     }
 
     /// What a command that needs the medium is told because of an operation that runs or has failed, with how far it is.

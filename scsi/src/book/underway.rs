@@ -1,11 +1,12 @@
 //! What keeps a unit from being ready for a while, and what stays when it fails.
 
 use crate::sense::{Sense, SenseKey};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Long work on the whole medium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// FORMAT UNIT.
     Format,
@@ -40,7 +41,12 @@ pub(super) enum Underway {
     #[default]
     Nothing,
     /// It cannot be used until this ends.
-    Running(Operation, Arc<Progress>),
+    Running {
+        operation: Operation,
+        progress: Arc<Progress>,
+        /// What had failed before it began.
+        failed: Option<Operation>,
+    },
     /// It cannot be used until another one succeeds.
     Failed(Operation),
 }
@@ -51,8 +57,8 @@ impl Underway {
     pub(super) fn hindrance(&self) -> Option<Sense> {
         match self {
             Underway::Nothing => None,
-            Underway::Running(Operation::Format, _) => Some(Sense::FORMATTING),
-            Underway::Running(Operation::Sanitize { .. }, _) => Some(Sense::SANITIZING),
+            Underway::Running { operation: Operation::Format, .. } => Some(Sense::FORMATTING),
+            Underway::Running { operation: Operation::Sanitize { .. }, .. } => Some(Sense::SANITIZING),
             Underway::Failed(Operation::Format) => Some(Sense::FORMAT_CORRUPTED),
             Underway::Failed(Operation::Sanitize { .. }) => Some(Sense::SANITIZE_FAILED),
         }
@@ -62,28 +68,40 @@ impl Underway {
     pub(super) fn told(&self) -> Option<Sense> {
         let sense = self.hindrance()?;
         Some(match self {
-            Underway::Running(_, progress) => sense.with_progress(progress.indication()),
+            Underway::Running { progress, .. } => sense.with_progress(progress.indication()),
             _ => sense,
         })
     }
 
     /// See [`Book::begin`](super::Book::begin).
     pub(super) fn begin(&mut self, operation: Operation) -> Option<Arc<Progress>> {
-        if let Underway::Running(..) = self {
-            return None;
-        }
+        let failed = match *self {
+            Underway::Nothing => None,
+            Underway::Failed(operation) => Some(operation),
+            Underway::Running { .. } => return None,
+        };
         let progress = Arc::new(Progress::default());
-        *self = Underway::Running(operation, progress.clone());
+        *self = Underway::Running { operation, progress: progress.clone(), failed };
         Some(progress)
     }
 
     /// See [`Book::end`](super::Book::end).
     pub(super) fn end(&mut self, operation: Operation, ok: bool) {
         match self {
-            Underway::Running(its, _) if *its == operation => {
+            Underway::Running { operation: its, .. } if *its == operation => {
                 *self = if ok { Underway::Nothing } else { Underway::Failed(operation) };
             }
             _ => debug_assert!(false, "{operation:?} ends, but {self:?}"),
+        }
+    }
+
+    /// See [`Book::undo`](super::Book::undo).
+    pub(super) fn undo(&mut self, operation: Operation) {
+        match *self {
+            Underway::Running { operation: its, failed, .. } if its == operation => {
+                *self = failed.map_or(Underway::Nothing, Underway::Failed);
+            }
+            _ => debug_assert!(false, "{operation:?} is undone, but {self:?}"),
         }
     }
 
@@ -150,6 +168,19 @@ mod tests {
         assert!(underway.begin(Operation::Format).is_some());
         underway.end(Operation::Format, true);
         assert_eq!(underway.told(), None);
+    }
+
+    #[test]
+    fn what_is_undone_leaves_the_unit_as_it_was() {
+        let mut underway = Underway::default();
+        underway.begin(Operation::Format);
+        underway.undo(Operation::Format);
+        assert_eq!(underway.told(), None);
+        underway.begin(Operation::Format);
+        underway.end(Operation::Format, false);
+        underway.begin(Operation::Sanitize { may_exit: true });
+        underway.undo(Operation::Sanitize { may_exit: true });
+        assert_eq!(underway.told(), Some(Sense::FORMAT_CORRUPTED));
     }
 
     #[test]

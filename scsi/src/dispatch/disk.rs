@@ -71,7 +71,7 @@ const ROWS: &[Row] = &[
     Row::new(&[0x03, 0x01, 0, 0, X, 0], request_sense::of_disk).passes_attention().passes_not_ready().when_reserved(Allowed)
         .when_persistent(ANYBODY),
     // FORMAT UNIT: DEFECT LIST FORMAT and CMPLST tell of a list that is not taken, and the interleave is obsolete.
-    Row::new(&[0x04, 0x30, 0, 0, 0, 0], erase::format).ignoring(&[(1, 0x0F), (3, X), (4, X)])
+    Row::new(&[0x04, 0x30, 0, 0, 0, 0], erase::format).alone().ignoring(&[(1, 0x0F), (3, X), (4, X)])
         .writes().takes_s(DAY).gathers(erase::format_with).mends(&[Sense::FORMAT_CORRUPTED]),
     // READ (6)
     Row::new(&[0x08, 0x1F, X, X, X, 0], transfer::read).when_persistent(Reads),
@@ -130,13 +130,13 @@ const ROWS: &[Row] = &[
     Row::new(&[0x42, 0x01, 0, 0, 0, 0, 0, X, X, 0], unmap::unmap)
         .ignoring(&[GROUP_6]).writes().offered(Offered::WithUnmap).takes_s(120).gathers(unmap::gathered),
     // SANITIZE, OVERWRITE
-    Row::new(&[0x48, 0xA1, 0, 0, 0, 0, 0, X, X, 0], erase::overwrite).service_action().names_actions()
+    Row::new(&[0x48, 0xA1, 0, 0, 0, 0, 0, X, X, 0], erase::overwrite).alone().service_action().names_actions()
         .writes().takes_s(DAY).gathers(erase::overwrite_with).mends(FAILED),
     // SANITIZE, BLOCK ERASE
-    Row::new(&[0x48, 0xA2, 0, 0, 0, 0, 0, 0, 0, 0], erase::block_erase).service_action()
+    Row::new(&[0x48, 0xA2, 0, 0, 0, 0, 0, 0, 0, 0], erase::block_erase).alone().service_action()
         .offered(Offered::WithBlockErase).writes().takes_s(DAY).mends(FAILED),
     // SANITIZE, EXIT FAILURE MODE: there is nothing to wait for, and no failure to allow.
-    Row::new(&[0x48, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0], erase::exit_failure_mode).service_action()
+    Row::new(&[0x48, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0], erase::exit_failure_mode).alone().service_action()
         .ignoring(&[(1, 0xA0)]).mends(FAILED),
     // LOG SELECT
     Row::new(&[0x4C, 0x02, X, X, 0, 0, 0, X, X, 0], log_select::select).passes_standby(),
