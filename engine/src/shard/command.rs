@@ -9,6 +9,7 @@ use ferrite_scsi::{Reply, Sense, SenseKey, Status, goes_alone, lun};
 
 use super::Shard;
 use super::body::Body;
+use super::gauge::Gauge;
 use super::order::Rank;
 use super::task::{Stage, TaskKey};
 use super::work::{Ask, Lend, Rare, Work};
@@ -66,7 +67,9 @@ impl<I: Io> Shard<I> {
         match work {
             Err(reply) => self.reply(session, number, command.task, reply, 0),
             Ok(work) => {
+                let gauge = Gauge::of(&work, cdb, self.now);
                 let key = self.tasks.insert(session, command.task, number, unit, work);
+                self.tasks.live(key).gauge = gauge;
                 self.members[session].remember(command.task, key);
                 if let Some(rank) = rank.filter(|_| !plain) {
                     self.line_up(key, rank, waits);
@@ -278,7 +281,14 @@ impl<I: Io> Shard<I> {
     fn good(&mut self, key: TaskKey, read: Option<Body>) {
         let task = self.forget(key);
         let outcome = Outcome { status: Status::Good as u8, sense: &[], wanted: task.work.wanted() };
+        let (slot, now) = (self.number, self.now);
         let Some((connection, member)) = self.carried(task.session) else { return };
+        if let Some(gauge) = task.gauge
+            && let Some(lun) = member.lun(task.lun)
+        {
+            let block_size = lun.unit.medium().block_size;
+            gauge.answered(lun.unit.book(), slot, outcome.wanted, block_size, now);
+        }
         match read {
             Some(body) => {
                 member.counters.bytes_read += u64::from(outcome.wanted);

@@ -11,6 +11,7 @@ mod buffers;
 mod claim;
 mod command;
 mod errands;
+mod gauge;
 pub(crate) mod letters;
 pub(crate) mod link;
 mod login;

@@ -7,6 +7,7 @@ use ferrite_iscsi::TaskTag;
 use ferrite_scsi::Sense;
 use slab::Slab;
 
+use super::gauge::Gauge;
 use super::letters::Hold;
 use super::order::Rank;
 use super::work::Work;
@@ -29,6 +30,8 @@ pub(crate) struct Task {
     pub(crate) stage: Stage,
     /// All of its data-out has come.
     pub(crate) landed: bool,
+    /// What is counted of it when it is answered.
+    pub(crate) gauge: Option<Gauge>,
     /// Bytes that it holds of its session's share.
     pub(crate) lent: u64,
     /// Bytes of memory beside the pool that it holds.
@@ -104,6 +107,7 @@ impl Tasks {
             buffer: None,
             stage: Stage::Starved,
             landed: false,
+            gauge: None,
             lent: 0,
             spare: 0,
             pass: None,
