@@ -72,6 +72,7 @@ codes! {
     WOULD_SHRINK = "F-0406", EXIT_UNSAFE, "The disk became smaller; data beyond its new end would be gone.";
     DISK_CHANGED = "F-0407", EXIT_UNSAFE, "The disk is not the one that was opened before.";
     NO_SUCH_GROUP = "F-0408", EXIT_NOT_FOUND, "No portal is in this group.";
+    NOT_A_DRIVE = "F-0409", EXIT_CONFLICT, "The LUN is a disk, whose medium cannot be changed.";
     IO_UNAVAILABLE = "F-0502", EXIT_FAILED, "The chosen way to do I/O is not available on this system.";
     CANNOT_LISTEN = "F-0503", EXIT_FAILED, "A portal cannot be listened on.";
     CANNOT_START = "F-0504", EXIT_FAILED, "The engine could not be started.";

@@ -25,6 +25,7 @@ mod sense;
 mod shard;
 pub mod state;
 
+pub use catalog::EmptyDrive;
 pub use control::{Engine, EngineOptions, ShutdownReport};
 pub use io::{IoChoice, IoOptions};
 pub use shard::{Limits, SessionReport};

@@ -50,6 +50,11 @@ impl LogicalUnit {
         LogicalUnit { kind: Kind::Missing, identity: Identity::derive(""), medium, book: Arc::default() }
     }
 
+    /// Whether it is a drive for discs.
+    pub fn is_drive(&self) -> bool {
+        self.kind == Kind::Drive
+    }
+
     /// Who it is.
     pub fn identity(&self) -> &Identity {
         &self.identity

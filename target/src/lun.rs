@@ -3,6 +3,7 @@
 use crate::Error;
 use ferrite_api::IdentitySpec;
 use ferrite_backends::{Backend, BlockDisk, DiskOptions, FileDisk, Geometry, MemoryDisk};
+use ferrite_engine::EmptyDrive;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub struct Lun {
     pub(crate) disk: Arc<dyn Backend>,
     pub(crate) identity: IdentitySpec,
+    /// The disk is the disc in a drive.
+    pub(crate) is_drive: bool,
 }
 
 impl Lun {
@@ -24,7 +27,7 @@ impl Lun {
 
     /// A LUN on a disk that the program holds as well, to look at it or to change it.
     pub fn shared(disk: Arc<dyn Backend>) -> Self {
-        Lun { disk, identity: IdentitySpec::default() }
+        Lun { disk, identity: IdentitySpec::default(), is_drive: false }
     }
 
     /// A block device, or a file past the page cache (O_DIRECT). May block.
@@ -55,6 +58,19 @@ impl Lun {
         Lun::new(MemoryDisk::new(bytes))
     }
 
+    /// A drive for optical discs with this image in it, for reading only. May block.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: it is not there, not ours to read, or somebody writes to it.
+    pub fn cdrom(image: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Lun { is_drive: true, ..Lun::shared(disc(image.as_ref())?) })
+    }
+
+    /// A drive for optical discs with nothing in it.
+    pub fn empty_drive() -> Self {
+        Lun { is_drive: true, ..Lun::new(EmptyDrive) }
+    }
+
     /// What its disk is like.
     pub fn geometry(&self) -> Geometry {
         self.disk.geometry()
@@ -72,6 +88,15 @@ impl Lun {
     }
 }
 
+/// Opens the image of a disc.
+pub(crate) fn disc(image: &Path) -> Result<Arc<dyn Backend>, Error> {
+    let options = DiskOptions { read_only: true, ..DiskOptions::default() };
+    match FileDisk::open(image, &options) {
+        Ok(disc) => Ok(Arc::new(disc)),
+        Err(source) => Err(Error::Disk { path: image.to_owned(), source }),
+    }
+}
+
 impl fmt::Debug for Lun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lun").field("disk", &self.disk.describe()).field("identity", &self.identity).finish()
@@ -84,7 +109,9 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_not_there_is_named_in_the_error() {
-        for lun in [Lun::blockio("/nonexistent/disk"), Lun::fileio("/nonexistent/disk")] {
+        for lun in
+            [Lun::blockio("/nonexistent/disk"), Lun::fileio("/nonexistent/disk"), Lun::cdrom("/nonexistent/disk")]
+        {
             let Err(Error::Disk { path, .. }) = lun else { panic!("{lun:?}") };
             assert_eq!(path, Path::new("/nonexistent/disk"));
         }

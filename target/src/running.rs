@@ -4,6 +4,7 @@ use crate::{Error, Lun, Server};
 use ferrite_api::{AccessState, Iqn, LunNumber, PortalGroup};
 use ferrite_engine::{SessionReport, ShutdownReport};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// A target that is served. Dropped, it stops at once; [`Running::shutdown`] stops it politely.
@@ -54,6 +55,23 @@ impl Running {
     /// that it may: what was beyond its new end is gone.
     pub fn resize_lun(&self, number: u16, shrink: bool) -> Result<u64, Error> {
         self.server.resize_lun(&self.name, LunNumber::new(number)?, shrink)
+    }
+
+    /// Takes the disc out of a drive. Where an initiator prevents that it is asked to let go, and the disc stays
+    /// unless `force` says otherwise.
+    ///
+    /// # Errors
+    /// `F-0402` if there is no such LUN, `F-0409` if it is no drive, `F-0405` if an initiator holds the disc.
+    pub fn eject(&self, number: u16, force: bool) -> Result<(), Error> {
+        self.server.eject(&self.name, LunNumber::new(number)?, force)
+    }
+
+    /// Puts the image of a disc into an empty drive. May block.
+    ///
+    /// # Errors
+    /// As [`Running::eject`], `F-0405` also if there is a disc in the drive; [`Error::Disk`] for the image.
+    pub fn insert(&self, number: u16, image: impl AsRef<Path>) -> Result<(), Error> {
+        self.server.insert(&self.name, LunNumber::new(number)?, image)
     }
 
     /// Says how the LUNs are reached through a portal group from now on (ALUA); multipath software hears it and

@@ -1,5 +1,6 @@
 //! What serves several targets, or a whole configuration: the engine with the words of the control plane.
 
+use crate::lun::disc;
 use crate::{Error, Lun};
 use ferrite_api::{
     AccessState, Config, EngineSpec, GlobalSpec, IoChoice, Iqn, LunNumber, PortalAddress, PortalGroup, PortalSpec,
@@ -73,7 +74,26 @@ impl Server {
     /// # Errors
     /// `F-0401` for the target, `F-0404` if the number is taken.
     pub fn add_lun(&self, target: &Iqn, number: LunNumber, lun: Lun) -> Result<(), Error> {
-        Ok(self.engine.add_disk(target, number, lun.disk, &lun.identity)?)
+        let add = if lun.is_drive { Engine::add_drive } else { Engine::add_disk };
+        Ok(add(&self.engine, target, number, lun.disk, &lun.identity)?)
+    }
+
+    /// Takes the disc out of a drive. Where an initiator prevents that it is asked to let go, and the disc stays
+    /// unless `force` says otherwise. When this returns nothing reads the disc any more.
+    ///
+    /// # Errors
+    /// `F-0401`, `F-0402` if there is no such target or LUN; `F-0409` if it is no drive; `F-0405` if an initiator
+    /// holds the disc.
+    pub fn eject(&self, target: &Iqn, number: LunNumber, force: bool) -> Result<(), Error> {
+        Ok(self.engine.eject(target, number, force)?)
+    }
+
+    /// Puts the image of a disc into an empty drive; its initiators hear that there is a new medium. May block.
+    ///
+    /// # Errors
+    /// As [`Server::eject`], `F-0405` also if there is a disc in the drive; [`Error::Disk`] for the image.
+    pub fn insert(&self, target: &Iqn, number: LunNumber, image: impl AsRef<Path>) -> Result<(), Error> {
+        Ok(self.engine.insert(target, number, disc(image.as_ref())?)?)
     }
 
     /// Takes a LUN away; nothing uses its disk any more when this returns.

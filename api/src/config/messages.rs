@@ -109,7 +109,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ("[targets.x.luns.0]\npath = \"/x\"", "error[F-0113]: lun 0 of x: `backend` is missing"),
     (
         "[targets.x.luns.0]\nbackend = \"blok\"",
-        "error[F-0112]: lun 0 of x: backend \"blok\" is not one of block, file, memory, null",
+        "error[F-0112]: lun 0 of x: backend \"blok\" is not one of block, file, memory, null, cdrom",
     ),
     ("[targets.x.luns.0]\nbackend = \"block\"", "error[F-0113]: lun 0 of x: `path` is missing: a block disk needs it"),
     ("[targets.x.luns.0]\nbackend = \"block\"\npath = \"sda\"", "error[F-0210]: lun 0 of x: `path` is not absolute"),

@@ -156,11 +156,12 @@ impl Findings<'_> {
         let Some(path) = lun.backend.path() else {
             return;
         };
+        let reads = lun.read_only || lun.backend.is_drive();
         match seen.get(path.as_path()) {
             None => {
-                seen.insert(path, (at.clone(), lun.read_only));
+                seen.insert(path, (at.clone(), reads));
             }
-            Some((_, true)) if lun.read_only => {}
+            Some((_, true)) if reads => {}
             Some((first, _)) => {
                 let what = format!("{at}: {} is also the disk of {first}", path.display());
                 let hint = "reservations of one would not hold for the other; serve it once, or make both read_only";

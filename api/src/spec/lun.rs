@@ -49,6 +49,11 @@ pub enum BackendSpec {
         /// How large it says it is.
         size: Size,
     },
+    /// `cdrom`: a drive for optical discs, which only reads.
+    Cdrom {
+        /// The image of the disc in it. None is an empty drive.
+        path: Option<PathBuf>,
+    },
 }
 
 impl LunSpec {
@@ -73,13 +78,14 @@ impl BackendSpec {
             BackendSpec::File { .. } => BackendWord::File,
             BackendSpec::Memory { .. } => BackendWord::Memory,
             BackendSpec::Null { .. } => BackendWord::Null,
+            BackendSpec::Cdrom { .. } => BackendWord::Cdrom,
         }
     }
 
     /// The size that is asked for, where one is.
     pub fn size(&self) -> Option<Size> {
         match self {
-            BackendSpec::Block { .. } => None,
+            BackendSpec::Block { .. } | BackendSpec::Cdrom { .. } => None,
             BackendSpec::File { size, .. } => *size,
             BackendSpec::Memory { size } | BackendSpec::Null { size } => Some(*size),
         }
@@ -89,8 +95,14 @@ impl BackendSpec {
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
             BackendSpec::Block { path } | BackendSpec::File { path, .. } => Some(path),
+            BackendSpec::Cdrom { path } => path.as_ref(),
             BackendSpec::Memory { .. } | BackendSpec::Null { .. } => None,
         }
+    }
+
+    /// Whether it is a drive, whose medium can be changed.
+    pub fn is_drive(&self) -> bool {
+        matches!(self, BackendSpec::Cdrom { .. })
     }
 }
 
@@ -101,6 +113,7 @@ enum BackendWord {
     File,
     Memory,
     Null,
+    Cdrom,
 }
 
 impl BackendWord {
@@ -110,6 +123,7 @@ impl BackendWord {
             BackendWord::File => "file",
             BackendWord::Memory => "memory",
             BackendWord::Null => "null",
+            BackendWord::Cdrom => "cdrom",
         }
     }
 }
@@ -155,6 +169,9 @@ impl TryFrom<Words> for LunSpec {
     type Error = Refusal;
     fn try_from(words: Words) -> Result<Self, Refusal> {
         let backend = words.backend()?;
+        if backend.is_drive() {
+            words.check_drive()?;
+        }
         check_blocks(words.block_size, backend.size())?;
         if let BackendSpec::File { create: true, .. } = backend
             && words.read_only
@@ -169,23 +186,39 @@ impl TryFrom<Words> for LunSpec {
 }
 
 impl Words {
+    /// # Errors
+    /// `F-0114` for what only a disk has.
+    fn check_drive(&self) -> Result<(), Refusal> {
+        let said = [
+            ("block_size", self.block_size.is_some(), "blocks of a disc have 2048 bytes"),
+            ("soft_threshold", self.soft_threshold.is_some(), "a disc never needs more space"),
+            ("profile", self.profile.is_some(), "the old target had no drives"),
+        ];
+        match said.iter().find(|(_, is_said, _)| *is_said) {
+            Some((key, _, why)) => Err(unfit(key, &format!("means nothing to a cdrom: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     fn backend(&self) -> Result<BackendSpec, Refusal> {
         let word = self.backend.word();
         let has_path = matches!(self.backend, BackendWord::Block | BackendWord::File);
-        let has_size = self.backend != BackendWord::Block;
+        let has_size = !matches!(self.backend, BackendWord::Block | BackendWord::Cdrom);
+        let may_have_path = has_path || self.backend == BackendWord::Cdrom;
         let path = match &self.path {
             None if has_path => return Err(missing("path", word)),
-            Some(_) if !has_path => {
+            Some(_) if !may_have_path => {
                 return Err(unfit("path", &format!("means nothing to a {word} disk")));
             }
             Some(path) if !path.is_absolute() => {
                 return Err(Refusal::new(codes::BAD_TEXT, "`path` is not absolute")
                     .hint("the working folder of a daemon is nobody's; write the whole path"));
             }
-            path => path.clone().unwrap_or_default(),
+            path => path.clone(),
         };
         if self.size.is_some() && !has_size {
-            return Err(unfit("size", "means nothing to a block disk: the device has one"));
+            let has = if self.backend == BackendWord::Block { "device" } else { "image" };
+            return Err(unfit("size", &format!("means nothing to a {word} disk: the {has} has one")));
         }
         if self.size.is_some_and(|size| size.bytes() == 0) {
             return Err(Refusal::new(codes::BAD_SIZE, "`size` is 0"));
@@ -197,11 +230,13 @@ impl Words {
             return Err(missing("size", "file that may have to be made"));
         }
         let size = || self.size.ok_or_else(|| missing("size", word));
+        let given = || path.clone().unwrap_or_default();
         Ok(match self.backend {
-            BackendWord::Block => BackendSpec::Block { path },
-            BackendWord::File => BackendSpec::File { path, size: self.size, create: self.create },
+            BackendWord::Block => BackendSpec::Block { path: given() },
+            BackendWord::File => BackendSpec::File { path: given(), size: self.size, create: self.create },
             BackendWord::Memory => BackendSpec::Memory { size: size()? },
             BackendWord::Null => BackendSpec::Null { size: size()? },
+            BackendWord::Cdrom => BackendSpec::Cdrom { path },
         })
     }
 }
@@ -272,6 +307,8 @@ mod tests {
             r#"{"backend":"file","path":"/x.img","size":1073741824,"create":true}"#,
             r#"{"backend":"memory","size":67108864,"block_size":4096}"#,
             r#"{"backend":"null","size":1099511627776,"read_only":true}"#,
+            r#"{"backend":"cdrom"}"#,
+            r#"{"backend":"cdrom","path":"/x.iso","serial":"S"}"#,
             r#"{"backend":"block","path":"/d","soft_threshold":"80%","naa":"3000000000000001","eui64":"0000000000000001"}"#,
             r#"{"backend":"block","path":"/d","profile":"iet-1.4.20","scsi_id_hex":"00ff","serial":"B"}"#,
             r#"{"backend":"block","path":"/d","scsi_id":"A","serial":"B","vendor":"C","product":"D","revision":"E"}"#,
@@ -296,6 +333,12 @@ mod tests {
                 codes::UNFIT_KEY,
                 "`create`",
             ),
+            (r#"{"backend":"cdrom","size":512}"#, codes::UNFIT_KEY, "`size`"),
+            (r#"{"backend":"cdrom","path":"x.iso"}"#, codes::BAD_TEXT, "`path`"),
+            (r#"{"backend":"cdrom","create":true}"#, codes::UNFIT_KEY, "`create`"),
+            (r#"{"backend":"cdrom","block_size":512}"#, codes::UNFIT_KEY, "`block_size`"),
+            (r#"{"backend":"cdrom","soft_threshold":"80%"}"#, codes::UNFIT_KEY, "`soft_threshold`"),
+            (r#"{"backend":"cdrom","profile":"iet-0.4.15","scsi_id":"A"}"#, codes::UNFIT_KEY, "`profile`"),
             (r#"{"backend":"block","path":"dev/sda"}"#, codes::BAD_TEXT, "`path`"),
             (r#"{"backend":"memory","size":0}"#, codes::BAD_SIZE, "`size`"),
         ] {

@@ -6,6 +6,7 @@ use ferrite_api::{BackendSpec, IdentitySpec, Iqn, LunSpec, Percent, Refusal, cod
 use ferrite_backends::{Backend, BlockDisk, Create, DiskOptions, FileDisk, Geometry, MemoryDisk, NullDisk};
 use ferrite_scsi::{AtomicLimits, Book, LogicalUnit, Medium, Provisioning, Rotation, UnmapLimits};
 
+use super::drive::{EmptyDrive, open_disc};
 use super::identity::{identity, unique_name};
 use crate::lane::Lane;
 use crate::state::{Keeper, StateDir};
@@ -19,7 +20,7 @@ pub struct Lun {
     /// It was asked for so; the disk may be read-only by itself as well.
     read_only: bool,
     /// Bytes of the longest transfer there are buffers for.
-    transfer_max: usize,
+    pub(super) transfer_max: usize,
     /// What initiators see.
     pub unit: Arc<LogicalUnit>,
     /// What does the work.
@@ -77,11 +78,32 @@ impl Lun {
         Self { soft_threshold, ..self }
     }
 
-    /// The same disk, looked at again. `None` when nothing has changed.
+    /// A unit that is only read, and of whose state nothing lasts.
+    pub(super) fn lasting_nothing(
+        id: u64,
+        number: u16,
+        unit: LogicalUnit,
+        disk: Arc<dyn Backend>,
+        transfer_max: usize,
+    ) -> Self {
+        let (unit, lane) = (Arc::new(unit), Lane::new());
+        Self { id, number, read_only: true, transfer_max, unit, disk, lane, soft_threshold: None, keeper: None }
+    }
+
+    /// The same, as another unit with the same book, on another disk or on the same.
+    pub(super) fn changed(&self, unit: LogicalUnit, disk: Arc<dyn Backend>) -> Self {
+        let (lane, keeper) = (self.lane.clone(), self.keeper.clone());
+        Self { unit: Arc::new(unit), disk, lane, keeper, ..*self }
+    }
+
+    /// The same disk, looked at again. `None` when nothing has changed; a disc does not change while it is in its drive.
     ///
     /// # Errors
     /// The disk cannot be looked at, is smaller (unless `shrink`), or is no longer the same disk.
     pub fn looked_at_again(&self, shrink: bool) -> Result<Option<Self>, Refusal> {
+        if self.unit.is_drive() {
+            return Ok(None);
+        }
         let geometry = self
             .disk
             .refresh()
@@ -101,9 +123,7 @@ impl Lun {
             return Err(Refusal::new(codes::WOULD_SHRINK, what).hint("say explicitly that it may shrink"));
         }
         let unit = LogicalUnit::new(self.unit.identity().clone(), medium, self.unit.book().clone());
-        let unit = Arc::new(unit);
-        let (lane, keeper) = (self.lane.clone(), self.keeper.clone());
-        Ok(Some(Self { unit, disk: self.disk.clone(), lane, keeper, ..*self }))
+        Ok(Some(self.changed(unit, self.disk.clone())))
     }
 }
 
@@ -133,6 +153,8 @@ pub(crate) fn open(spec: &LunSpec) -> Result<Arc<dyn Backend>, Refusal> {
         }
         BackendSpec::Memory { size } => Arc::new(MemoryDisk::with_block_size(size.bytes(), block_size)),
         BackendSpec::Null { size } => Arc::new(NullDisk::with_block_size(size.bytes(), block_size)),
+        BackendSpec::Cdrom { path: Some(path) } => open_disc(path)?,
+        BackendSpec::Cdrom { path: None } => Arc::new(EmptyDrive),
     })
 }
 

@@ -3,6 +3,7 @@
 //! A catalog is immutable. A change is a new catalog, posted to every shard; each shard swaps it between two
 //! turns, and its acknowledgement is the proof that nothing runs against the old one.
 
+mod drive;
 mod identity;
 mod lun;
 mod target;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use ferrite_api::Iqn;
 use ferrite_iscsi::{Auth, Offer, Terms};
 
+pub use drive::EmptyDrive;
 pub(crate) use identity::check_identities;
 pub(crate) use lun::open;
 pub use lun::{House, Lun};

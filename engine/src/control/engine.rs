@@ -210,6 +210,37 @@ impl Engine {
         self.0.registry.add_disk(target, number, disk, identity)
     }
 
+    /// Adds a drive for optical discs with `disc` in it, or an [`EmptyDrive`](crate::EmptyDrive).
+    ///
+    /// # Errors
+    /// There is no such target, the number is taken, or the disc cannot be shown as one.
+    pub fn add_drive(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disc: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+    ) -> Result<(), Refusal> {
+        self.0.registry.add_drive(target, number, disc, identity)
+    }
+
+    /// Takes the disc out of a drive. Where an initiator prevents that it is asked to let go, and the disc stays
+    /// unless `force` says otherwise. When this returns nothing reads the disc any more.
+    ///
+    /// # Errors
+    /// There is no such LUN, it is no drive, or its initiators hold the disc.
+    pub fn eject(&self, target: &Iqn, number: LunNumber, force: bool) -> Result<(), Refusal> {
+        self.0.registry.eject(target, number, force)
+    }
+
+    /// Puts a disc into an empty drive; its initiators hear that there is a new medium.
+    ///
+    /// # Errors
+    /// There is no such LUN, it is no drive, there is a disc in it, or this one cannot be shown as a disc.
+    pub fn insert(&self, target: &Iqn, number: LunNumber, disc: Arc<dyn Backend>) -> Result<(), Refusal> {
+        self.0.registry.insert(target, number, disc)
+    }
+
     /// Removes a LUN: commands that are on its disk finish, all others fail. When this returns nothing uses
     /// the disk any more.
     ///

@@ -14,7 +14,7 @@ use ferrite_scsi::Device;
 
 use super::acceptor::{Acceptor, Lane};
 use super::space::SpaceWatch;
-use crate::catalog::{Catalog, House, Lun, Portal, Target, auth, check_identities, open};
+use crate::catalog::{Catalog, EmptyDrive, House, Lun, Portal, Target, auth, check_identities, open};
 use crate::hold::{Held, Hold};
 use crate::shard::letters::Letter;
 
@@ -100,6 +100,10 @@ impl Registry {
         let mut target = Target::new(state.next_id(), name.clone(), spec, &groups, self.device.clone())?;
         for (number, disk, lun) in disks {
             let house = &self.house;
+            if lun.backend.is_drive() {
+                target = target.with(Lun::drive(state.next_id(), name, number, disk, &lun.identity, house)?);
+                continue;
+            }
             let unit = Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, house)?;
             target = target.with(unit.with_soft_threshold(lun.soft_threshold));
         }
@@ -133,6 +137,9 @@ impl Registry {
     pub(crate) fn add_lun(&self, target: &Iqn, number: LunNumber, spec: &LunSpec) -> Result<(), Refusal> {
         self.open_state()?.free_number(target, number)?;
         let disk = open(spec).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
+        if spec.backend.is_drive() {
+            return self.add_drive(target, number, disk, &spec.identity);
+        }
         self.add(target, number, disk, &spec.identity, spec.read_only, spec.soft_threshold)
     }
 
@@ -163,6 +170,59 @@ impl Registry {
         check_identities(&next)?;
         check_keepers(&next)?;
         self.publish(state, next)
+    }
+
+    /// Adds a drive with this disc in it.
+    pub(crate) fn add_drive(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disc: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+    ) -> Result<(), Refusal> {
+        let mut state = self.open_state()?;
+        let entry = state.free_number(target, number)?;
+        let lun = Lun::drive(state.next_id(), target, number.number(), disc, identity, &self.house)?;
+        let next = state.catalog.with(entry.with(lun));
+        check_identities(&next)?;
+        self.publish(state, next)
+    }
+
+    /// Takes the disc out of a drive; nothing reads it any more when this returns.
+    pub(crate) fn eject(&self, target: &Iqn, number: LunNumber, force: bool) -> Result<(), Refusal> {
+        let state = self.open_state()?;
+        let entry = state.target(target)?;
+        let drive = drive_of(&entry, number)?;
+        let book = drive.unit.book();
+        if !force && !book.request_removal() {
+            let what = format!("an initiator prevents the removal of the disc in lun {number} of {target}");
+            return Err(Refusal::new(codes::IN_USE, what)
+                .hint("it has been asked to let go; try again, or say explicitly that it is taken away"));
+        }
+        book.open_tray();
+        let next = state.catalog.with(entry.with(drive.with_disc(Arc::new(EmptyDrive))?));
+        drop((entry, drive));
+        self.publish(state, next)
+    }
+
+    /// Puts a disc into a drive that has none, and shuts its tray.
+    pub(crate) fn insert(&self, target: &Iqn, number: LunNumber, disc: Arc<dyn Backend>) -> Result<(), Refusal> {
+        let state = self.open_state()?;
+        let entry = state.target(target)?;
+        let drive = drive_of(&entry, number)?;
+        if drive.unit.medium().blocks > 0 {
+            let what = format!("lun {number} of {target} has a disc in it: {}", drive.disk.describe());
+            return Err(Refusal::new(codes::IN_USE, what).hint("eject it first"));
+        }
+        let book = drive.unit.book().clone();
+        let next = drive.with_disc(disc).map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
+        // Nobody reads the disc before everybody has been told.
+        book.open_tray();
+        let next = state.catalog.with(entry.with(next));
+        drop((entry, drive));
+        let published = self.publish(state, next);
+        book.load(true);
+        published
     }
 
     pub(crate) fn remove_lun(&self, target: &Iqn, number: LunNumber) -> Result<(), Refusal> {
@@ -258,6 +318,15 @@ impl State {
         let found = self.catalog.targets.get(name).cloned();
         found.ok_or_else(|| Refusal::new(codes::NO_SUCH_TARGET, format!("there is no target {name}")))
     }
+}
+
+fn drive_of(target: &Target, number: LunNumber) -> Result<Arc<Lun>, Refusal> {
+    let lun = lun_of(target, number)?;
+    if lun.unit.is_drive() {
+        return Ok(lun);
+    }
+    let what = format!("lun {number} of {} is a disk, and has no tray", target.name);
+    Err(Refusal::new(codes::NOT_A_DRIVE, what))
 }
 
 fn lun_of(target: &Target, number: LunNumber) -> Result<Arc<Lun>, Refusal> {

@@ -376,6 +376,9 @@ impl<I: Io> Shard<I> {
             }
             removed.lun.unit.book().forget(self.members[session].serial);
         }
+        for tag in self.tags_on(session, |task_lun| changes.replaced.contains(&task_lun)) {
+            self.wait_for_job(session, tag, hold);
+        }
         if changes.inventory_changed
             && self.members[session].target.as_ref().is_some_and(|target| target.async_events)
             && let Some((connection, member)) = self.carried(session)
@@ -394,6 +397,15 @@ impl<I: Io> Shard<I> {
             task.holds.push(hold.clone());
         } else {
             self.fail(key, Sense::NO_SUCH_UNIT);
+        }
+    }
+
+    /// The disk of a task is taken away: what is on it already is waited for.
+    fn wait_for_job(&mut self, session: usize, tag: TaskTag, hold: &Hold) {
+        let Some(key) = self.members[session].task(tag) else { return };
+        let task = self.tasks.live(key);
+        if task.stage == Stage::Disk {
+            task.holds.push(hold.clone());
         }
     }
 

@@ -207,6 +207,7 @@ impl Member {
     pub(crate) fn relink(&mut self, target: Arc<Target>) -> Relinked {
         let mut old = std::mem::take(&mut self.units);
         let mut changed = false;
+        let mut replaced = Vec::new();
         let mut units = Vec::with_capacity(target.luns.len());
         for (number, lun) in &target.luns {
             let before = old.iter().position(|link| link.number == *number && link.lun.id == lun.id);
@@ -215,6 +216,9 @@ impl Member {
                     if !Arc::ptr_eq(&link.lun, lun) {
                         for attention in lun.unit.attentions_since(&link.lun.unit) {
                             link.nexus.post(attention);
+                        }
+                        if !Arc::ptr_eq(&link.lun.disk, &lun.disk) {
+                            replaced.push(*number);
                         }
                         link.lun = lun.clone();
                     }
@@ -234,7 +238,7 @@ impl Member {
                 link.nexus.post(Attention::LunsChanged);
             }
         }
-        Relinked { removed: old, inventory_changed: changed }
+        Relinked { removed: old, replaced, inventory_changed: changed }
     }
 
     pub(crate) fn remember(&mut self, tag: TaskTag, key: TaskKey) {
@@ -278,6 +282,8 @@ impl Drop for Member {
 pub(crate) struct Relinked {
     /// Units that went away, with what this nexus had with them.
     pub(crate) removed: Vec<UnitLink>,
+    /// Units that have another disk behind them.
+    pub(crate) replaced: Vec<u16>,
     pub(crate) inventory_changed: bool,
 }
 
