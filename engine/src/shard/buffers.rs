@@ -9,7 +9,7 @@
 //! Whoever waits holds no buffer. A line of holders would be a line that waits for itself.
 //!
 //! Exchanges, and commands that go alone, stand in no line: others wait for them. They take from the reserve of the
-//! pool, and then from a little memory beside it.
+//! pool, too, and from a little memory beside it where that or the session's share is spent.
 
 use std::time::Instant;
 
@@ -40,7 +40,8 @@ impl<I: Io> Shard<I> {
         }
         let buffer = match (dormant, presses) {
             (true, _) => None,
-            (false, true) => self.pool.take_urgent(len as usize),
+            (false, true) if self.is_under_share(session) => self.pool.take_urgent(len as usize),
+            (false, true) => None,
             (false, false) if urgent => self.pool.take_urgent(len as usize),
             (false, false) => self.take(key, len as usize),
         };

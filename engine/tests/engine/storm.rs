@@ -258,8 +258,11 @@ impl Host {
     }
 
     fn send(&mut self, request: &Request, deed: Deed) {
+        // Now and then ORDERED, or HEAD OF QUEUE.
+        let attribute = [2, 2, 3, 1][self.dice.below(40).min(3) as usize];
+        let request = Request { attribute, ..request.clone() };
         let itt = loop {
-            match self.session.submit(request) {
+            match self.session.submit(&request) {
                 Ok(itt) => break itt,
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => panic!("host {}: {error}", self.port),
