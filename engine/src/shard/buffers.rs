@@ -16,7 +16,8 @@ use std::time::Instant;
 use ferrite_backends::{Buffer, Pool};
 use ferrite_scsi::{Reply, Status};
 
-use super::task::{Stage, Task, TaskKey};
+use super::key::TaskKey;
+use super::task::{Stage, Task};
 use super::{LANDING_DEADLINE, SPARE_LONGEST, Shard};
 use crate::io::Io;
 

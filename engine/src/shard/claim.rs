@@ -10,8 +10,9 @@ use ferrite_backends::Home;
 use ferrite_scsi::{Plan, Reply, Sense, Status, goes_alone};
 
 use super::Shard;
+use super::key::TaskKey;
 use super::letters::Letter;
-use super::task::{Held, Stage, TaskKey};
+use super::task::{Stage, Stake};
 use super::work::{Ask, Rare, Step, Work};
 use crate::io::Io;
 use crate::lane::{Arming, Claim, Claimed, Escort, Full};
@@ -63,7 +64,7 @@ impl<I: Io> Shard<I> {
             self.everywhere(|| Letter::Arm { unit, arming: arming.clone() });
         }
         let task = self.tasks.live(key);
-        task.pass = Some(Held { pass: Arc::new(pass), claim });
+        task.pass = Some(Stake { pass: Arc::new(pass), claim });
         if !goes {
             task.stage = Stage::Queued;
         }
@@ -85,7 +86,7 @@ impl<I: Io> Shard<I> {
         match task.pass.take() {
             None => self.home.clone(),
             // Free as soon as the disk is done, and not before, whatever becomes of the task.
-            Some(Held { pass, claim: Claim::Change { .. } }) if !task.work.keeps_claim() => {
+            Some(Stake { pass, claim: Claim::Change { .. } }) if !task.work.keeps_claim() => {
                 Escort::home(self.home.clone(), pass)
             }
             Some(held) => {
@@ -105,7 +106,7 @@ impl<I: Io> Shard<I> {
             if let Some(step) = task.work.step()
                 && let Some(claim @ Claim::Change { at, len }) = task.work.claim(&step, true)
             {
-                task.pass = Some(Held { pass: Arc::new(arming.add(at, len)), claim });
+                task.pass = Some(Stake { pass: Arc::new(arming.add(at, len)), claim });
             }
         }
     }

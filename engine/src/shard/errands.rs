@@ -6,8 +6,9 @@ use ferrite_iscsi::TaskTag;
 use ferrite_scsi::{Attention, Erase, Plan, Reply, Sense, Status};
 
 use super::Shard;
+use super::key::TaskKey;
 use super::letters::{GoodWhenDone, Hold, Letter};
-use super::task::{Stage, Task, TaskKey};
+use super::task::{Stage, Task};
 use super::work::{Ask, Work};
 use crate::catalog::Lun;
 use crate::errand::{Commission, Erasing, Full, Order, errand};

@@ -9,8 +9,8 @@ use std::time::Instant;
 use ferrite_iscsi::TaskTag;
 use ferrite_scsi::{Attention, Plan, Reply, Sense, Status};
 
+use super::key::TaskKey;
 use super::report::SessionReport;
-use super::task::TaskKey;
 use crate::catalog::Catalog;
 pub(crate) use crate::hold::Hold;
 use crate::io::Inbox;

@@ -8,10 +8,11 @@ use ferrite_iscsi::{
 };
 use ferrite_scsi::{Attention, Sense, lun};
 
+use super::key::TaskKey;
 use super::letters::{Hold, Letter, ManagedWhenDone, Named};
 use super::link::Phase;
 use super::report::SessionReport;
-use super::task::{Stage, Task, TaskKey};
+use super::task::{Stage, Task};
 use super::{Shard, session::Member};
 use crate::catalog::{Catalog, Target};
 use crate::io::Io;

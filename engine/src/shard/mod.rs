@@ -12,7 +12,9 @@ mod claim;
 mod command;
 mod errands;
 mod gauge;
+mod key;
 pub(crate) mod letters;
+mod lineup;
 pub(crate) mod link;
 mod login;
 mod manage;
@@ -40,12 +42,13 @@ use crate::io::{Inbox, Io, Readiness};
 use crate::lane::Call;
 use crate::roster::Roster;
 use body::Body;
+use key::TaskKey;
 use letters::Letter;
 use link::{Link, Phase};
 use manage::Pending;
 pub use report::SessionReport;
 use session::Member;
-use task::{TaskKey, Tasks};
+use task::Tasks;
 
 /// The inboxes of all shards, by number.
 pub(crate) type Inboxes<S> = Arc<[Arc<Inbox<Letter<S>>>]>;

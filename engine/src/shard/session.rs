@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ferrite_iscsi::{Session, TaskTag};
 use ferrite_scsi::{Attention, LogicalUnit, Nexus, NexusId, Plan, Port, Reply, Sense};
 
+use super::key::TaskKey;
 use super::letters::Hold;
-use super::order::Lineup;
-use super::task::TaskKey;
+use super::lineup::Lineup;
 use super::work::Ask;
 use crate::catalog::{Lun, Target};
 use crate::roster::Seat;

@@ -1,4 +1,4 @@
-//! One SCSI command on its way through a shard, and the numbers that jobs come home by.
+//! One SCSI command on its way through a shard.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use ferrite_scsi::Sense;
 use slab::Slab;
 
 use super::gauge::Gauge;
-use super::letters::Hold;
-use super::order::Rank;
+use super::key::TaskKey;
+use super::lineup::Rank;
 use super::work::Work;
 use crate::errand::Ticket;
+use crate::hold::Hold;
 use crate::lane::{Claim, Pass};
 
 /// A command that was planned and not answered yet, or was aborted and still has a job on a disk.
@@ -37,7 +38,7 @@ pub(crate) struct Task {
     /// Bytes of memory beside the pool that it holds.
     pub(crate) spare: u32,
     /// What it has claimed of the unit's lane, or waits for.
-    pub(crate) pass: Option<Held>,
+    pub(crate) pass: Option<Stake>,
     pub(crate) rank: Rank,
     /// It has to wait for others of its nexus.
     pub(crate) dormant: bool,
@@ -73,7 +74,7 @@ pub(crate) enum Stage {
 
 /// A claim of a task; its jobs hold the pass, too.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Stake {
     pub(crate) pass: Arc<Pass>,
     pub(crate) claim: Claim,
 }
@@ -84,13 +85,6 @@ pub(crate) struct Held {
 #[derive(Default)]
 pub(crate) struct Tasks {
     slots: Slab<Task>,
-    sequence: u32,
-}
-
-/// Names a task within its shard for as long as it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TaskKey {
-    slot: u32,
     sequence: u32,
 }
 
@@ -146,25 +140,3 @@ impl Tasks {
         self.slots.iter_mut().map(|(_, task)| task)
     }
 }
-
-impl TaskKey {
-    /// The number a job carries.
-    pub(crate) fn token(self) -> u64 {
-        u64::from(self.sequence) << 32 | u64::from(self.slot)
-    }
-
-    /// The task of a job that came home; `Err` is the number of a flush that belongs to no command.
-    pub(crate) fn from_token(token: u64) -> Result<Self, usize> {
-        let slot = u32::try_from(token & u64::from(u32::MAX)).expect("masked");
-        let upper = u32::try_from(token >> 32).expect("shifted");
-        if slot == FLUSH { Err(upper as usize) } else { Ok(Self { slot, sequence: upper }) }
-    }
-
-    /// The number of a job that belongs to no command.
-    pub(crate) fn flush_token(number: usize) -> u64 {
-        (number as u64) << 32 | u64::from(FLUSH)
-    }
-}
-
-/// The slot that no task has.
-const FLUSH: u32 = u32::MAX;

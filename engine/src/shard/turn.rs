@@ -7,9 +7,9 @@ use std::time::Instant;
 use ferrite_backends::{Job, Op};
 
 use super::command::submit;
+use super::key::TaskKey;
 use super::letters::{Arrival, Hold, Letter};
 use super::link::{Link, LoginPhase, Phase};
-use super::task::TaskKey;
 use super::{Shard, TRIM_AFTER};
 use crate::io::{Io, Readiness};
 use ferrite_iscsi::{Entropy, Login, Outgoing};

@@ -2,14 +2,26 @@
 //!
 //! Most commands are one job. The rest (verify, compare, exchange, write same, unmap) is a short sequence; it is kept
 //! here as a small state machine without I/O, so that it can be read and tested by itself.
+//!
+//! * `ask`: the command as the initiator offered it.
+//! * `begin`: the work behind a plan.
+//! * `claims`: what it needs of its unit's lane.
+//! * `compare`: bytes that were read, against bytes that were sent.
 
 use ferrite_backends::Op;
 use ferrite_iscsi::Payload;
-use ferrite_scsi::{Attribute, Extent, Plan, Sense};
+use ferrite_scsi::{Attribute, Extent, Plan};
+
+mod ask;
+mod begin;
+mod claims;
+mod compare;
 
 use super::body::Body;
 use crate::errand::Order;
-use crate::lane::Claim;
+pub(crate) use ask::Ask;
+pub(crate) use compare::Failure;
+use compare::{compare_blocks, difference, miscompare, or};
 
 /// Work of one command. Positions and lengths are bytes of the medium.
 #[derive(Debug)]
@@ -155,132 +167,7 @@ pub(crate) enum Lend {
     Repeated,
 }
 
-/// How a piece of work failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failure(pub(crate) Sense);
-
 impl Work {
-    /// The work behind a plan. `Err` is a plan that needs none.
-    ///
-    /// Initiators may offer less room, or send less data, than the CDB asks for: then only whole blocks that
-    /// fit are moved, and the residual says the rest (RFC 7143 §11.4.5).
-    pub(crate) fn new(plan: Plan, ask: &Ask<'_>) -> Result<Self, ferrite_scsi::Reply> {
-        let whole = |wanted: u32| wanted.min(ask.data_out) / ask.block_size * ask.block_size;
-        let rare = |rare| Self::Rare(Box::new(rare));
-        Ok(match plan {
-            Plan::Reply(reply) => return Err(reply),
-            Plan::Read { at, len, fua } => {
-                let room = len.min(ask.data_in).next_multiple_of(ask.block_size);
-                match room {
-                    0 => Self::Done { wanted: len },
-                    room => Self::Read { at, len: room, wanted: len, flush: fua && ask.write_cache },
-                }
-            }
-            Plan::Write { at, len, fua } => match whole(len) {
-                0 => Self::Done { wanted: len },
-                cut => Self::Write { at, len: cut, wanted: len, durable: fua },
-            },
-            Plan::WriteAndVerify { at, len, compare } => match whole(len) {
-                0 => Self::Done { wanted: len },
-                cut => rare(Rare::WriteAndVerify { at, len: cut, wanted: len, compare, written: false, compared: 0 }),
-            },
-            Plan::Compare { at, len } => match whole(len) {
-                0 => Self::Done { wanted: len },
-                cut => rare(Rare::Compare { at, len: cut, wanted: len, compared: 0 }),
-            },
-            Plan::CompareRepeated { at, len, pattern } if whole(pattern) == pattern => rare(Rare::CompareRepeated {
-                at,
-                left: len,
-                pattern,
-                block: Box::default(),
-                wanted: pattern,
-                compared: 0,
-            }),
-            Plan::CompareRepeated { pattern, .. } => Self::Done { wanted: pattern },
-            Plan::Verify { at, len } => rare(Rare::Verify { at, left: len.into() }),
-            // IMMED allows to answer early, and nobody is hurt by an answer that is true.
-            Plan::Flush { .. } => rare(Rare::Flush { wanted: ask.gathered }),
-            Plan::Gather { len } => rare(Rare::Gather {
-                cdb: ask.cdb.into(),
-                attribute: ask.attribute,
-                data_in: ask.data_in,
-                data_out: ask.data_out,
-                len,
-            }),
-            Plan::Discard { extents, anchor } => rare(Rare::Discard { extents, next: 0, anchor, wanted: ask.gathered }),
-            Plan::Zero { at, len, may_unmap, fua } => {
-                rare(Rare::Zero { at, len, may_unmap, durable: fua && ask.write_cache, wanted: ask.gathered })
-            }
-            Plan::WriteSame { at, len, fua, pattern } => {
-                rare(Rare::WriteSame { at, left: len, durable: fua, pattern, wanted: ask.gathered })
-            }
-            // Half of an exchange, or of what must be whole, is not what was asked for.
-            Plan::CompareAndWrite { len, .. } if ask.data_out / 2 < len => return Err(Sense::DATA_OUT_LENGTH.into()),
-            Plan::WriteAtomic { len, .. } if ask.data_out < len => return Err(Sense::DATA_OUT_LENGTH.into()),
-            Plan::CompareAndWrite { at, len, fua } => rare(Rare::Exchange {
-                at,
-                len,
-                wanted: 2 * len,
-                durable: fua,
-                rule: Rule::WriteIfEqual,
-                decided: false,
-            }),
-            Plan::OrWrite { at, len, fua } => match whole(len) {
-                0 => Self::Done { wanted: len },
-                cut => {
-                    let (rule, decided) = (Rule::Or, false);
-                    rare(Rare::Exchange { at, len: cut, wanted: len, durable: fua, rule, decided })
-                }
-            },
-            Plan::WriteAtomic { at, len, fua } => rare(Rare::WriteAtomic { at, len, wanted: len, durable: fua }),
-            Plan::Prefetch { at, len } => rare(Rare::Prefetch { at, len }),
-            Plan::Ask(_) | Plan::Copy(_) | Plan::Erase(_) | Plan::Keep(_) | Plan::Abort { .. } => {
-                rare(Rare::Errand { plan: Some(plan), order: ask.order() })
-            }
-        })
-    }
-
-    /// A command that is looked at when its time has come.
-    pub(crate) fn unplanned(ask: &Ask<'_>) -> Self {
-        Self::Rare(Box::new(Rare::Unplanned {
-            cdb: ask.cdb.into(),
-            attribute: ask.attribute,
-            data_in: ask.data_in,
-            data_out: ask.data_out,
-            list: Box::default(),
-        }))
-    }
-
-    /// What the unit's lane is asked for before the next job; of writes only where `armed`.
-    pub(crate) fn claim(&self, step: &Step, armed: bool) -> Option<Claim> {
-        if let Some((at, len)) = self.exchanges() {
-            return Some(Claim::Exchange { at, len });
-        }
-        let changes = armed && step.op.changes();
-        step.op.extent().filter(|_| changes).map(|(at, len)| Claim::Change { at, len })
-    }
-
-    /// Whether what is claimed for one job is still needed for the next: what is read belongs to what is written.
-    pub(crate) fn keeps_claim(&self) -> bool {
-        matches!(self, Self::Rare(rare) if matches!(**rare, Rare::Exchange { .. } | Rare::WriteAndVerify { .. }))
-    }
-
-    /// The extent that it reads and writes while nobody else writes it.
-    fn exchanges(&self) -> Option<(u64, u64)> {
-        match self {
-            Self::Rare(rare) => match **rare {
-                Rare::Exchange { at, len, .. } => Some((at, len.into())),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Whether others wait for it, so that it waits for nothing that bulk transfers may use up.
-    pub(crate) fn presses(&self) -> bool {
-        matches!(self, Self::Rare(rare) if matches!(**rare, Rare::Exchange { .. } | Rare::Unplanned { .. }))
-    }
-
     /// Bytes of data-out that must have landed before the first step.
     pub(crate) fn data_out(&self) -> u32 {
         match self {
@@ -438,89 +325,6 @@ impl Work {
     }
 }
 
-/// What the initiator offered, for [`Work::new`].
-#[derive(Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) cdb: &'a [u8],
-    pub(crate) attribute: Attribute,
-    /// Room for data-in, in bytes.
-    pub(crate) data_in: u32,
-    /// Data-out to come, in bytes.
-    pub(crate) data_out: u32,
-    /// Data-out that a parameter list already took.
-    pub(crate) gathered: u32,
-    pub(crate) block_size: u32,
-    pub(crate) write_cache: bool,
-}
-
-impl Ask<'_> {
-    /// The same, kept.
-    fn order(&self) -> Order {
-        Order {
-            cdb: self.cdb.into(),
-            attribute: self.attribute,
-            data_in: self.data_in,
-            data_out: self.data_out,
-            gathered: self.gathered,
-        }
-    }
-
-    /// The command as SCSI sees it.
-    pub(crate) fn command(&self) -> ferrite_scsi::Command<'_> {
-        ferrite_scsi::Command {
-            cdb: self.cdb,
-            attribute: self.attribute,
-            data_out: self.data_out,
-            data_in: self.data_in,
-        }
-    }
-}
-
-/// Whether `read` equals the beginning of `expected`, which lies `before` bytes into data-out.
-fn difference(read: &Body, expected: &[u8], before: u64) -> Result<(), Failure> {
-    let mut at = 0;
-    while at < read.len() {
-        let piece = read.piece(at);
-        let against = &expected[at..at + piece.len()];
-        if piece != against {
-            let inside = piece.iter().zip(against).take_while(|(a, b)| a == b).count();
-            return Err(miscompare(before + (at + inside) as u64));
-        }
-        at += piece.len();
-    }
-    Ok(())
-}
-
-/// `sent` gets the bits of `read`.
-fn or(sent: &mut [u8], read: &Body) {
-    let mut at = 0;
-    while at < sent.len() {
-        let piece = read.piece(at);
-        sent[at..].iter_mut().zip(piece).for_each(|(bits, more)| *bits |= more);
-        at += piece.len();
-    }
-}
-
-/// Compares each block of `read` with `block`; the error is the offset of the first difference.
-fn compare_blocks(read: &Body, block: &[u8]) -> Result<(), u64> {
-    let mut at = 0;
-    while at < read.len() {
-        let piece = read.piece(at);
-        let phase = at % block.len();
-        let len = piece.len().min(block.len() - phase);
-        if piece[..len] != block[phase..phase + len] {
-            let same = piece[..len].iter().zip(&block[phase..]).take_while(|(a, b)| a == b).count();
-            return Err((at + same) as u64);
-        }
-        at += len;
-    }
-    Ok(())
-}
-
-fn miscompare(offset: u64) -> Failure {
-    Failure(Sense::miscompare(offset))
-}
-
 fn chunk(left: u64) -> u32 {
     u32::try_from(left.min(CHUNK)).expect("a chunk is small")
 }
@@ -534,35 +338,10 @@ const LIST_MAX: u32 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use super::ask::tests::ask;
     use super::*;
-
-    fn ask(data_in: u32, data_out: u32) -> Ask<'static> {
-        Ask {
-            cdb: &[],
-            attribute: Attribute::Simple,
-            data_in,
-            data_out,
-            gathered: 0,
-            block_size: 512,
-            write_cache: true,
-        }
-    }
-
-    #[test]
-    fn a_read_with_less_room_than_asked_reads_the_blocks_that_fit_and_keeps_the_residual() {
-        let work = Work::new(Plan::Read { at: 0, len: 4096, fua: false }, &ask(700, 0)).unwrap();
-        assert_eq!(work.step().unwrap().op, Op::Read { at: 0, len: 1024 });
-        assert_eq!(work.wanted(), 4096);
-    }
-
-    #[test]
-    fn a_write_with_less_data_than_asked_writes_whole_blocks_only() {
-        let work = Work::new(Plan::Write { at: 0, len: 1024, fua: false }, &ask(0, 1000)).unwrap();
-        assert_eq!(work.data_out(), 512);
-        let work = Work::new(Plan::Write { at: 0, len: 1024, fua: false }, &ask(0, 511)).unwrap();
-        assert!(work.step().is_none());
-        assert_eq!(work.wanted(), 1024);
-    }
+    use crate::lane::Claim;
+    use ferrite_scsi::Sense;
 
     #[test]
     fn a_read_with_fua_flushes_the_cache_first() {
@@ -650,19 +429,6 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_whole_is_refused_where_less_data_is_announced() {
-        let refused = Err(Sense::DATA_OUT_LENGTH.into());
-        let exchange = || Plan::CompareAndWrite { at: 0, len: 1024, fua: false };
-        assert_eq!(Work::new(exchange(), &ask(0, 2047)).map(|_| ()), refused);
-        assert!(Work::new(exchange(), &ask(0, 4096)).is_ok());
-        let atomic = || Plan::WriteAtomic { at: 0, len: 1024, fua: false };
-        assert_eq!(Work::new(atomic(), &ask(0, 1023)).map(|_| ()), refused);
-        let work = Work::new(atomic(), &ask(0, 1024)).unwrap();
-        let op = Op::WriteAtomic { at: 0, len: 1024, durable: false };
-        assert_eq!(work.step().unwrap(), Step { op, lend: Lend::DataOut });
-    }
-
-    #[test]
     fn an_orwrite_writes_the_bits_of_both_and_only_the_blocks_that_came() {
         let mut work = Work::new(Plan::OrWrite { at: 512, len: 1024, fua: false }, &ask(0, 600)).unwrap();
         assert_eq!((work.data_out(), work.wanted()), (512, 1024));
@@ -698,29 +464,6 @@ mod tests {
                 zero.home(None, None).unwrap();
             }
             assert_eq!(zero.step(), None);
-        }
-    }
-
-    #[test]
-    fn a_write_is_claimed_where_there_are_exchanges_and_a_read_never() {
-        let write = Work::new(Plan::Write { at: 512, len: 1024, fua: false }, &ask(0, 1024)).unwrap();
-        let step = write.step().unwrap();
-        assert_eq!(write.claim(&step, true), Some(Claim::Change { at: 512, len: 1024 }));
-        assert_eq!(write.claim(&step, false), None);
-        let extents = vec![Extent { at: 0, len: 512 }, Extent { at: 4096, len: 8192 }];
-        let mut discard = Work::new(Plan::Discard { extents, anchor: false }, &ask(0, 0)).unwrap();
-        discard.home(None, None).unwrap();
-        let step = discard.step().unwrap();
-        assert_eq!(discard.claim(&step, true), Some(Claim::Change { at: 4096, len: 8192 }), "one after the other");
-        let plans = [
-            Plan::Read { at: 0, len: 512, fua: true },
-            Plan::Flush { at: 0, len: 0, immediate: false },
-            Plan::Prefetch { at: 0, len: 512 },
-        ];
-        for plan in plans {
-            let work = Work::new(plan, &ask(512, 0)).unwrap();
-            let step = work.step().unwrap();
-            assert_eq!(work.claim(&step, true), None);
         }
     }
 }
