@@ -147,3 +147,45 @@ fn all_else_is_for_those_who_are_registered_and_know_their_key() {
     }
     assert_eq!(first.unit.book().persistent(), before);
 }
+
+/// The tables of SPC-4 and SBC-3 for commands that meet another nexus's persistent reservation: operation code and
+/// service action of those that pass under exclusive access, and of those that pass besides where others may read.
+#[test]
+fn under_a_reservation_each_command_is_allowed_or_conflicts_as_its_table_says() {
+    let pass = |kind: u8| {
+        let mut allowed: Vec<(u8, u8)> = Vec::new();
+        for cdb in Bench::every_command() {
+            let mut holder = Bench::thin_disk();
+            registered(&mut holder, 1);
+            reserved(&mut holder, kind, 1);
+            // What registrations say of PERSISTENT RESERVE OUT, other tests tell.
+            if cdb[0] != 0x5F && holder.neighbour(2).ask(&cdb) != conflict() {
+                allowed.push((cdb[0], cdb[1]));
+            }
+        }
+        allowed
+    };
+    let exclusive = pass(3);
+    let mut reads = pass(1);
+    reads.retain(|command| !exclusive.contains(command));
+    for kind in [6, 8] {
+        assert_eq!(pass(kind), exclusive);
+    }
+    assert_eq!(pass(5), pass(1));
+    assert_eq!(pass(7), pass(1));
+    let anybody = [
+        &[(0x00, 0), (0x03, 0), (0x12, 0), (0x1E, 0), (0x25, 0), (0x4D, 0)][..],
+        &[(0x5E, 0), (0x5E, 1), (0x5E, 2), (0x5E, 3)],
+        &[(0x84, 0), (0x84, 1), (0x84, 3), (0x84, 4), (0x84, 5), (0x84, 7), (0x84, 8)],
+        &[(0x9E, 0x10), (0xA0, 0), (0xA3, 0x05), (0xA3, 0x0A), (0xA3, 0x0F)],
+    ];
+    assert_eq!(exclusive, anybody.concat());
+    let readers = [
+        &[(0x08, 0), (0x1A, 0), (0x1C, 0), (0x28, 0), (0x2F, 0), (0x34, 0), (0x37, 0), (0x3C, 0), (0x5A, 0)][..],
+        // Of variable length: READ, VERIFY, GET LBA STATUS.
+        &[(0x7F, 0), (0x7F, 0), (0x7F, 0)],
+        &[(0x83, 0x10), (0x88, 0), (0x8F, 0), (0x90, 0), (0x9E, 0x12)],
+        &[(0xA3, 0x0C), (0xA3, 0x0D), (0xA8, 0), (0xAF, 0), (0xB7, 0)],
+    ];
+    assert_eq!(reads, readers.concat());
+}
