@@ -114,12 +114,12 @@ pub(crate) fn overwrite_with(asked: &mut Asked<'_>, list: &[u8]) -> Result<Plan,
     }
     let pattern = pattern.get(..len.into()).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
     let erasure = Erasure::Overwrite { pattern: pattern.into(), passes, invert: header[0] & INVERT != 0 };
-    Ok(sanitize(asked, erasure))
+    sanitize(asked, erasure)
 }
 
 /// SANITIZE, BLOCK ERASE.
 pub(crate) fn block_erase(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
-    Ok(sanitize(asked, Erasure::Discard))
+    sanitize(asked, Erasure::Discard)
 }
 
 /// SANITIZE, EXIT FAILURE MODE. Where nothing has failed, there is nothing to do.
@@ -144,11 +144,18 @@ pub(crate) fn exit_failure_mode(asked: &mut Asked<'_>) -> Result<Plan, Sense> {
     if book.exit_failure() { Ok(Plan::good()) } else { Err(Sense::invalid_bit(1, 4)) }
 }
 
-fn sanitize(asked: &Asked<'_>, erasure: Erasure) -> Plan {
+/// Begins, in the restricted or the unrestricted completion mode.
+///
+/// # Errors
+/// 5/24/00 for AUSE after a sanitize without it has failed: nobody gets a way out that the first one closed.
+fn sanitize(asked: &Asked<'_>, erasure: Erasure) -> Result<Plan, Sense> {
     const IMMED: u8 = 0x80;
     const AUSE: u8 = 0x20;
-    let operation = Operation::Sanitize { may_exit: asked.cdb.flag(1, AUSE) };
-    erase(operation, erasure, asked.cdb.flag(1, IMMED))
+    let may_exit = asked.cdb.flag(1, AUSE);
+    if may_exit && asked.unit.book().failed() == Some(Operation::Sanitize { may_exit: false }) {
+        return Err(Sense::invalid_bit(1, 5));
+    }
+    Ok(erase(Operation::Sanitize { may_exit }, erasure, asked.cdb.flag(1, IMMED)))
 }
 
 fn erase(operation: Operation, erasure: Erasure, immediate: bool) -> Plan {
@@ -436,6 +443,10 @@ mod tests {
                 true => (good(&[]), good(&[])),
                 false => (refused(Sense::invalid_bit(1, 4)), failed),
             };
+            match bench.plan(&sanitize_cdb(0x22, 0)) {
+                Plan::Erase(_) => assert!(may_exit),
+                other => assert_eq!((may_exit, other), (false, refused(Sense::invalid_bit(1, 5)))),
+            }
             assert_eq!(bench.ask(&sanitize_cdb(0x1F, 0)), exit);
             assert_eq!(bench.ask(&[0; 6]), after);
         }

@@ -246,6 +246,14 @@ impl Book {
         self.state().underway.told()
     }
 
+    /// The operation that has failed and keeps the unit from being used.
+    pub(crate) fn failed(&self) -> Option<Operation> {
+        match self.state().underway {
+            Underway::Failed(operation) => Some(operation),
+            _ => None,
+        }
+    }
+
     /// EXIT FAILURE MODE of SANITIZE; `false` where the one that failed did not allow it.
     pub(crate) fn exit_failure(&self) -> bool {
         let mut exited = false;

@@ -94,9 +94,9 @@ const ROWS: &[Row] = &[
     Row::new(&[0x1B, 0x01, 0, 0x0F, 0xF7, 0], cache::start_stop).when_reserved(IF_STARTING).takes_s(60)
         .when_persistent(WHO_STARTS),
     // RECEIVE DIAGNOSTIC RESULTS
-    Row::new(&[0x1C, 0x01, X, X, X, 0], diagnostic::receive).when_persistent(Reads),
+    Row::new(&[0x1C, 0x01, X, X, X, 0], diagnostic::receive).passes_standby().when_persistent(Reads),
     // SEND DIAGNOSTIC: DEVOFFL and UNITOFFL allow what does not happen.
-    Row::new(&[0x1D, 0xF4, 0, X, X, 0], diagnostic::send).ignoring(&[(1, 0x03)]).gathers(diagnostic::sent),
+    Row::new(&[0x1D, 0xF4, 0, X, X, 0], diagnostic::send).passes_standby().ignoring(&[(1, 0x03)]).gathers(diagnostic::sent),
     // PREVENT ALLOW MEDIUM REMOVAL
     Row::new(&[0x1E, 0, 0, 0, 0x03, 0], ready::prevent_allow).when_reserved(IF_ALLOWING).when_persistent(WHO_ALLOWS),
     // READ CAPACITY (10): LOGICAL BLOCK ADDRESS and PMI are obsolete.
@@ -118,10 +118,10 @@ const ROWS: &[Row] = &[
     // READ DEFECT DATA (10)
     Row::new(&[0x37, 0, 0x1F, 0, 0, 0, 0, X, X, 0], defects::ten).when_persistent(Reads),
     // WRITE BUFFER: BUFFER ID and BUFFER OFFSET mean nothing to an echo.
-    Row::new(&[0x3B, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::write)
+    Row::new(&[0x3B, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::write).passes_standby()
         .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).gathers(buffer::written),
     // READ BUFFER
-    Row::new(&[0x3C, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::read)
+    Row::new(&[0x3C, 0x1F, 0, 0, 0, 0, X, X, X, 0], buffer::read).passes_standby()
         .ignoring(&[(2, X), (3, X), (4, X), (5, X)]).when_persistent(Reads),
     // WRITE SAME (10)
     Row::new(&[0x41, 0x18, X, X, X, X, 0, X, X, 0], write_same::write_same)
