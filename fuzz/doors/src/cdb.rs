@@ -32,6 +32,7 @@ pub fn cdb(bytes: &[u8]) {
         })
     });
     let mut under_way = Vec::new();
+    let mut erasing = None;
     for _ in 0..COMMANDS_MAX {
         if bytes.is_empty() {
             break;
@@ -40,6 +41,9 @@ pub fn cdb(bytes: &[u8]) {
         let nexus = &mut nexuses[usize::from(choice & 1)];
         if choice & 2 != 0 {
             nexus.forget_attentions();
+        }
+        if let Some(operation) = erasing.take_if(|_| choice & 32 != 0) {
+            unit.book().end(operation, choice & 64 != 0);
         }
         let len = [6, 10, 12, 16, 32, 260][bytes.below(6)];
         let mut block = bytes.take(len).to_vec();
@@ -59,6 +63,12 @@ pub fn cdb(bytes: &[u8]) {
             assert!(!matches!(plan, Plan::Ask(_)), "a question is asked once");
         }
         check(&unit, &plan);
+        if let Plan::Erase(erase) = &plan {
+            // It stays under way for a few commands, which meet it.
+            let progress = unit.book().begin(erase.operation).expect("nothing is planned while another one runs");
+            progress.set(data_out.into(), data_in.into());
+            erasing = Some(erase.operation);
+        }
         if let Plan::Copy(copy) = plan {
             // Some copies stay under way, so that others can ask about them.
             let failure = CopyFailure { at: copy.moves.len() - 1, side: CopySide::Source, sense: None };
