@@ -2,8 +2,8 @@
 
 mod kit;
 
-use ferrite::{Error, Lun, MemoryDisk, Running, Target};
-use ferrite_iscsi::initiator::{Initiator, Settings};
+use ferrite::{AccessState, Error, Lun, MemoryDisk, Running, Target};
+use ferrite_iscsi::initiator::{Initiator, Request, Settings, cdb};
 use kit::{LIMIT, Session, enter};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -56,6 +56,58 @@ fn luns_come_grow_and_go_while_a_session_goes_on() {
     assert_eq!(session.report_luns().unwrap().len(), 1);
     assert_eq!(Arc::strong_count(&disk), 1, "nothing uses the disk any more");
     session.read(0, 0, 1, 512).unwrap();
+}
+
+#[test]
+fn two_portal_groups_are_two_paths_of_which_one_can_be_shut() {
+    let target = Target::builder("iqn.2026-11.com.example:j").allow("any").lun(0, Lun::memory(1 << 20));
+    let target = target.portal("127.0.0.1:0").portal_in(2, "127.0.0.1:0").access_state(2, AccessState::Standby);
+    let running = target.serve().unwrap();
+    let read = |session: &mut Session| session.read(0, 0, 1, 512);
+    assert!(read(&mut host(&running)).is_ok());
+    let login = |portal: usize| {
+        let settings = Settings::normal("iqn.2026-11.com.example:host", running.name().as_str());
+        kit::login(running.portals()[portal], &settings).unwrap()
+    };
+    let mut second = login(1);
+    let told = |session: &mut Session| {
+        std::iter::repeat_with(|| read(session))
+            .take(3)
+            .map(|read| read.err().map(|error| error.to_string()))
+            .last()
+            .unwrap()
+    };
+    assert!(told(&mut second).unwrap().to_lowercase().contains("04, 0b"));
+    running.set_access_state(2, AccessState::ActiveOptimized).unwrap();
+    assert_eq!(told(&mut second), None);
+    assert_eq!(running.set_access_state(3, AccessState::Standby).unwrap_err().refusal().code, "F-0408");
+}
+
+#[test]
+fn a_drive_is_served_and_its_disc_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("a.iso");
+    std::fs::write(&image, [7; 4096]).unwrap();
+    let target = Target::builder("iqn.2026-11.com.example:k").portal("127.0.0.1:0").allow("any");
+    let running = target.lun(0, Lun::cdrom(&image).unwrap()).lun(1, Lun::empty_drive()).serve().unwrap();
+    let mut session = host(&running);
+    // The commands of a drive are older than READ (16).
+    let mut read = |lun: u16, lba: u32| {
+        let read = Request::new(lun, &cdb::read10(lba, 1)).reading(2048);
+        std::iter::repeat_with(|| session.command(&read).unwrap())
+            .find(|read| read.sense_code().is_none_or(|sense| sense.0 != 6))
+            .unwrap()
+    };
+    assert_eq!(read(0, 1).data, [7; 2048]);
+    running.eject(0, false).unwrap();
+    assert_eq!(read(0, 1).sense_code(), Some((2, 0x3a, 2)));
+    running.insert(1, &image).unwrap();
+    assert_eq!(read(1, 0).data, [7; 2048]);
+    let code = |result: Result<(), Error>| result.unwrap_err().refusal().code;
+    assert_eq!(code(running.insert(1, &image)), "F-0405");
+    assert_eq!(code(running.insert(0, folder.path().join("none.iso"))), "F-0301");
+    running.add_lun(2, Lun::memory(512)).unwrap();
+    assert_eq!(code(running.eject(2, true)), "F-0409");
 }
 
 #[test]
