@@ -6,7 +6,8 @@
 //! the session's own line until something of it was sent or has ended, so that a peer that neither reads nor
 //! sends keeps buffers from itself alone.
 //!
-//! Whoever waits holds no buffer. A line of holders would be a line that waits for itself.
+//! Whoever waits here holds no buffer, and no claim of a unit's lane. A line of holders would be a line that waits for
+//! itself.
 //!
 //! Exchanges, and commands that go alone, stand in no line: others wait for them. They take from the reserve of the
 //! pool, too, and from a little memory beside it where that or the session's share is spent.

@@ -60,6 +60,7 @@ impl<I: Io> Shard<I> {
             }
         };
         if let Some(arming) = arming {
+            tracing::debug!(lun = number, "the first exchange: writes are claimed from now on");
             let arming = Arc::new(arming);
             self.everywhere(|| Letter::Arm { unit, arming: arming.clone() });
         }

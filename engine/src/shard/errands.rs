@@ -51,9 +51,16 @@ impl<I: Io> Shard<I> {
     }
 
     /// Where what is left of the command is told. Nobody is there where it was answered before, or has ended.
-    fn teller(&self, key: TaskKey) -> impl FnOnce(Plan) + Send + 'static {
+    ///
+    /// What the task has claimed is held until then, whatever becomes of the task: a state that is being saved is nobody
+    /// else's to change.
+    fn teller(&mut self, key: TaskKey) -> impl FnOnce(Plan) + Send + 'static {
         let inbox = self.inbox.clone();
-        move |plan| inbox.post(Letter::Returned { task: key, plan })
+        let pass = self.tasks.live(key).pass.as_ref().map(|stake| stake.pass.clone());
+        move |plan| {
+            inbox.post(Letter::Returned { task: key, plan });
+            drop(pass);
+        }
     }
 
     /// FORMAT UNIT, SANITIZE: the operation begins now, and goes on whatever becomes of the task. What is under way on

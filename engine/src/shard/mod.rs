@@ -1,6 +1,7 @@
 //! A shard: one thread, one loop, its own connections, sessions, tasks and buffers.
 //!
-//! Shards share nothing. What concerns all of them is an immutable [`Catalog`] and comes by letter; a
+//! Shards share nothing but the [lanes](crate::lane) of units, and meet there only where somebody compares and writes,
+//! or changes reservations. What concerns all of them is an immutable [`Catalog`] and comes by letter; a
 //! command is served from its first byte to its last by the shard that owns its session.
 //!
 //! One turn: wait for readiness, receive and plan what came, submit all disk work at once, answer what has

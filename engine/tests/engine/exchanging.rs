@@ -344,6 +344,27 @@ fn an_exchange_whose_data_comes_after_a_reservation_meets_it() {
 }
 
 #[test]
+fn a_command_that_goes_alone_keeps_nobody_waiting_for_its_parameter_list() {
+    let (served, _gate, mut hosts) = gated(1);
+    let mut slow = settings(9);
+    slow.keys = Keys { initial_r2t: true, immediate_data: false, ..Keys::default() };
+    let mut late = Initiator::login(served.stream(), &slow).unwrap();
+    late.settle(0).unwrap();
+    // MODE SELECT (6) of the control page, as it is.
+    let mode = late.command(&Request::new(0, &[0x1a, 0x08, 0x0a, 0, 255, 0]).reading(255)).unwrap();
+    let mut list = mode.data.clone();
+    list[..4].fill(0);
+    list[4] &= 0x3f;
+    let select = [0x15, 0x10, 0, 0, u8::try_from(list.len()).unwrap(), 0];
+    let select = late.submit(&Request::new(0, &select).writing(list)).unwrap();
+    late.frames().flush().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(hosts[0].command(&Request::new(0, &RESERVE)).unwrap().is_good());
+    assert!(hosts[0].command(&exchange(0, &block(0), &block(1))).unwrap().is_good());
+    assert_eq!(ended(&mut late, select).status, CONFLICT, "it is looked at when its list is there");
+}
+
+#[test]
 fn one_exchange_past_the_limit_of_a_unit_is_told_that_its_task_set_is_full() {
     const LIMIT: usize = 1024;
     let (_served, gate, mut hosts) = gated(9);

@@ -219,6 +219,22 @@ fn data_that_is_not_on_its_way_is_asked_for_when_its_command_begins() {
 }
 
 #[test]
+fn a_command_that_goes_alone_keeps_its_place_and_nobody_from_the_unit_before_it_begins() {
+    let (served, gate, mut host) = gated();
+    let mut other = served.login(2, &[0]);
+    let first = hangs(&mut host, &gate, &read(SLOW), 1);
+    let reserve = host.submit(&with(ORDERED, Request::new(0, &[0x16, 0, 0, 0, 0, 0]))).unwrap();
+    assert_eq!(seen(&mut host, &gate), []);
+    other.write(0, 1, &[1; 512], BLOCK).unwrap();
+    assert!(other.command(&Request::new(0, &[0x16, 0, 0, 0, 0, 0])).unwrap().is_good());
+    assert!(other.command(&Request::new(0, &[0x17, 0, 0, 0, 0, 0])).unwrap().is_good());
+    gate.open();
+    assert!(ended(&mut host, first).is_good());
+    assert!(ended(&mut host, reserve).is_good());
+    assert_eq!(other.command(&read(1)).unwrap().status, 0x18);
+}
+
+#[test]
 fn the_aca_attribute_is_refused_and_commands_for_no_unit_are_not_kept() {
     let (_served, gate, mut host) = gated();
     assert_eq!(host.command(&with(ACA, read(1))).unwrap().sense_code(), Some((5, 0x49, 0)));
