@@ -7,6 +7,7 @@
 pub(crate) mod extended;
 pub(crate) mod gather;
 pub(crate) mod list;
+pub(crate) mod mint;
 pub(crate) mod offer;
 pub(crate) mod populate;
 pub(crate) mod ranges;

@@ -4,7 +4,7 @@ use super::extended::remember;
 use super::gather::{gather, u32_at};
 use super::ranges::{bytes_of, ranges};
 use super::tokens::Rod;
-use super::{TOKEN_IDLE_MAX_S, TOKEN_IDLE_S, action, rod};
+use super::{TOKEN_IDLE_MAX_S, TOKEN_IDLE_S, action, mint, rod};
 use crate::book::CopyRecord;
 use crate::command::Asked;
 use crate::plan::{Copied, Copy, Plan};
@@ -31,7 +31,7 @@ pub(crate) fn gathered(asked: &mut Asked<'_>, list: &[u8]) -> Result<Plan, Sense
     let (unit, device) = (asked.unit, &asked.port.device);
     let extents = ranges(list, RANGES_LEN, unit.medium())?;
     let (bytes, block_size, now_ms) = (bytes_of(&extents), unit.medium().block_size, device.now_ms());
-    let token = Arc::new(rod::token(asked, bytes));
+    let token = Arc::new(mint::token(asked, bytes));
     let made = Copy::new(Vec::new(), false);
     made.ended(&Copied { bytes, failure: None });
     let record = CopyRecord {

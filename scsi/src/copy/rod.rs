@@ -1,16 +1,13 @@
-//! The bytes of a ROD token (SPC-4, ROD token format; SBC-3, block device ROD tokens).
+//! ROD tokens as an initiator presents them: of which type are they, and are they good (SPC-4)?
 
-use crate::command::Asked;
-use crate::device::Device;
 use crate::sense::{Sense, SenseKey};
-use crate::unit::LogicalUnit;
 
 /// A token on the wire.
 pub(crate) type Token = [u8; TOKEN];
 
 /// ROD TOKEN LENGTH and the eight bytes before what it counts.
 pub(crate) const TOKEN: usize = 8 + LENGTH as usize;
-const LENGTH: u16 = 0x01F8;
+pub(super) const LENGTH: u16 = 0x01F8;
 
 /// Bytes of a ROD management token: how a token begins, without what cannot be guessed.
 pub(crate) const MANAGEMENT: usize = 96;
@@ -39,48 +36,6 @@ pub(crate) fn presented(bytes: &[u8]) -> Result<Presented<'_>, Sense> {
         _ => Err(UNSUPPORTED_TYPE),
     }
 }
-
-/// A new token for `bytes` bytes of the unit that a command came to. It has 64 bytes that nobody can guess; all else may
-/// be known.
-pub(crate) fn token(asked: &Asked<'_>, bytes: u64) -> Token {
-    let (device, medium): (&Device, _) = (&asked.port.device, asked.unit.medium());
-    let mut token = [0; TOKEN];
-    token[0..4].copy_from_slice(&ACCESS_UPON_REFERENCE.to_be_bytes());
-    token[6..8].copy_from_slice(&LENGTH.to_be_bytes());
-    // COPY MANAGER ROD TOKEN IDENTIFIER.
-    token[8..16].copy_from_slice(&device.random::<8>());
-    // CREATOR LOGICAL UNIT DESCRIPTOR.
-    token[16..48].copy_from_slice(&creator(asked.unit));
-    // NUMBER OF BYTES REPRESENTED has sixteen bytes.
-    token[56..64].copy_from_slice(&bytes.to_be_bytes());
-    // Device type specific: READ CAPACITY (16) data from the block length on.
-    token[96..100].copy_from_slice(&medium.block_size.to_be_bytes());
-    token[101] = medium.physical_exponent.min(crate::medium::PHYSICAL_EXPONENT_MAX);
-    token[102..104].copy_from_slice(&(medium.lowest_aligned & 0x3FFF).to_be_bytes());
-    // TARGET DEVICE DESCRIPTOR: the iSCSI name of the target, as a designator.
-    let name = &asked.port.target.as_bytes()[..asked.port.target.len().min(NAME_MAX)];
-    token[128..132].copy_from_slice(&[0x53, 0xA8, 0, (name.len() + 1).next_multiple_of(4) as u8]);
-    token[132..132 + name.len()].copy_from_slice(name);
-    // EXTENDED ROD TOKEN DATA.
-    token[256..320].copy_from_slice(&device.random::<64>());
-    token
-}
-
-/// The identification descriptor of a unit: its first name that fits.
-fn creator(unit: &LogicalUnit) -> [u8; 32] {
-    let mut cscd = [0; 32];
-    cscd[0] = super::descriptor::IDENTIFICATION;
-    cscd[1] = unit.kind().peripheral();
-    let names = unit.identity().designators().iter().map(|designator| designator.descriptor());
-    if let Some(name) = names.into_iter().find(|name| name.len() <= 24) {
-        cscd[4..4 + name.len()].copy_from_slice(&name);
-    }
-    cscd[28..32].copy_from_slice(&unit.medium().block_size.to_be_bytes());
-    cscd
-}
-
-/// The descriptor has 128 bytes, four of them before the name, which ends with NUL.
-const NAME_MAX: usize = 128 - 4 - 1;
 
 /// Why a token is worth nothing (5/23).
 pub(crate) const UNSUPPORTED_TYPE: Sense = Sense::new(SenseKey::IllegalRequest, 0x23, 0x01);
