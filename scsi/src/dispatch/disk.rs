@@ -101,7 +101,7 @@ const ROWS: &[Row] = &[
     Row::new(&[0x1E, 0, 0, 0, 0x03, 0], ready::prevent_allow).when_reserved(IF_ALLOWING).when_persistent(WHO_ALLOWS),
     // READ CAPACITY (10): LOGICAL BLOCK ADDRESS and PMI are obsolete.
     Row::new(&[0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], capacity::ten)
-        .ignoring(&[(2, X), (3, X), (4, X), (5, X), (8, 0x01)]).when_reserved(Allowed).when_persistent(ANYBODY),
+        .ignoring(&[(2, X), (3, X), (4, X), (5, X), (8, 0x01)]).when_reserved(Allowed).when_persistent(ANYBODY).passes_standby(),
     // READ (10)
     Row::new(&[0x28, ACCESS, X, X, X, X, 0, X, X, 0], transfer::read).ignoring(&[GROUP_6, RARC])
         .when_persistent(Reads),
@@ -255,7 +255,7 @@ const ROWS: &[Row] = &[
     // READ CAPACITY (16): LOGICAL BLOCK ADDRESS and PMI are obsolete here too.
     Row::new(&[0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, X, X, X, X, 0, 0], capacity::sixteen)
         .ignoring(&[(2, X), (3, X), (4, X), (5, X), (6, X), (7, X), (8, X), (9, X), (14, 0x01)])
-        .service_action().when_reserved(Allowed).when_persistent(ANYBODY),
+        .service_action().when_reserved(Allowed).when_persistent(ANYBODY).passes_standby(),
     // GET LBA STATUS (16): of all blocks, for a REPORT TYPE of SBC-4 is not known.
     Row::new(&[0x9E, 0x12, X, X, X, X, X, X, X, X, X, X, X, X, 0, 0], lba_status::sixteen)
         .service_action().when_persistent(Reads).takes_s(60).answers(lba_status::sixteen_answered),
