@@ -70,8 +70,7 @@ impl Uring {
 
     fn push(&mut self, key: usize) {
         if self.in_kernel >= self.ring.params().cq_entries() as usize {
-            self.backlog.push_back(key);
-            return;
+            return self.wait_in_backlog(key);
         }
         let entry = self.entry(key).user_data(key as u64);
         loop {
@@ -83,15 +82,22 @@ impl Uring {
                 return;
             }
             if !self.enter() {
-                self.backlog.push_back(key);
-                return;
+                return self.wait_in_backlog(key);
             }
+        }
+    }
+
+    fn wait_in_backlog(&mut self, key: usize) {
+        match self.ops[key].job.is_urgent() {
+            true => self.backlog.push_front(key),
+            false => self.backlog.push_back(key),
         }
     }
 
     fn entry(&mut self, key: usize) -> Entry {
         let op = &mut self.ops[key];
         let descriptor = op.file.as_raw_fd();
+        let priority = if op.job.is_urgent() { URGENT_PRIORITY } else { 0 };
         let slot = if op.forgotten { None } else { self.files.slot(&self.ring, &op.file) };
         // A registered file saves the kernel two atomic operations per request.
         macro_rules! on_file {
@@ -123,8 +129,12 @@ impl Uring {
                 let (pointer, len) = rest(buffer, op.done);
                 let at = at + op.done as u64;
                 match fixed {
-                    Some(slab) => on_file!(file => opcode::ReadFixed::new(file, pointer, len, slab).offset(at).build()),
-                    None => on_file!(file => opcode::Read::new(file, pointer, len).offset(at).build()),
+                    Some(slab) => on_file!(file => {
+                        opcode::ReadFixed::new(file, pointer, len, slab).offset(at).ioprio(priority).build()
+                    }),
+                    None => on_file!(file => {
+                        opcode::Read::new(file, pointer, len).offset(at).ioprio(priority).build()
+                    }),
                 }
             }
             FileWork::Write { at, durable } | FileWork::WriteAtomic { at, durable } => {
@@ -136,9 +146,15 @@ impl Uring {
                 let flags = atomic | if durable { libc::RWF_DSYNC } else { 0 };
                 match fixed {
                     Some(slab) => on_file!(file => {
-                        opcode::WriteFixed::new(file, pointer, len, slab).offset(at).rw_flags(flags).build()
+                        opcode::WriteFixed::new(file, pointer, len, slab)
+                            .offset(at)
+                            .rw_flags(flags)
+                            .ioprio(priority)
+                            .build()
                     }),
-                    None => on_file!(file => opcode::Write::new(file, pointer, len).offset(at).rw_flags(flags).build()),
+                    None => on_file!(file => {
+                        opcode::Write::new(file, pointer, len).offset(at).rw_flags(flags).ioprio(priority).build()
+                    }),
                 }
             }
         }
@@ -381,6 +397,10 @@ impl Buffers {
 
 /// `RWF_ATOMIC` of linux/fs.h, since Linux 6.11; older kernels say `EOPNOTSUPP`.
 const RWF_ATOMIC: i32 = 0x40;
+
+/// The best-effort class at its highest level (linux/ioprio.h), which needs no privilege: I/O schedulers that look at
+/// priorities put urgent work before other.
+const URGENT_PRIORITY: u16 = 2 << 13;
 
 /// Requests per submission; more than a turn usually makes due.
 const ENTRIES: u32 = 256;

@@ -215,7 +215,7 @@ impl Backend for FileOrPages {
 }
 
 /// Memory, a file through the page cache, a file past it.
-fn disks(folder: &std::path::Path, bytes: u64) -> [Arc<dyn Backend>; 3] {
+pub(crate) fn disks(folder: &std::path::Path, bytes: u64) -> [Arc<dyn Backend>; 3] {
     let create = Some(Create { bytes, allocate: false });
     let options = DiskOptions { create, ..DiskOptions::default() };
     [

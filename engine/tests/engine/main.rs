@@ -3,6 +3,7 @@
 mod changing;
 mod common;
 mod discard;
+mod disks;
 mod drives;
 mod errands;
 mod exchanging;
