@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ferrite_scsi::{
-    Answer, AtomicLimits, Attribute, Book, Command, Copied, CopyFailure, CopySide, Device, Erasure, Identity,
+    Answer, AtomicLimits, Attribute, Book, Command, Copied, CopyFailure, CopySide, Device, Erasure, Identity, Lasting,
     LogicalUnit, Mapped, Mapping, Medium, Nexus, NexusId, Plan, Port, Provisioning, Question, Reply, Source, Status,
     UnmapLimits,
 };
@@ -61,6 +61,11 @@ pub fn cdb(bytes: &[u8]) {
         if let Plan::Ask(question) = plan {
             plan = unit.answered(nexus, &port, &command, &answer(&mut bytes, question));
             assert!(!matches!(plan, Plan::Ask(_)), "a question is asked once");
+        }
+        if let Plan::Keep(amendment) = plan {
+            assert!(unit.book().keeps(), "nobody keeps {amendment:?}");
+            plan = unit.book().amend(*amendment);
+            assert!(!matches!(plan, Plan::Keep(_)), "a change is kept once");
         }
         check(&unit, &plan);
         if let Plan::Erase(erase) = &plan {
@@ -126,7 +131,8 @@ fn unit(bytes: &mut Bytes<'_>) -> LogicalUnit {
         max_transfer: if choice & 32 != 0 { 64 } else { u32::MAX },
         ..Medium::new(block_size, blocks).expect("the geometry is one of a disk")
     };
-    LogicalUnit::new(Identity::derive("uuid:fuzz"), medium, Arc::new(Book::new()))
+    let book = if choice & 128 != 0 { Book::keeping(Lasting::default()) } else { Book::new() };
+    LogicalUnit::new(Identity::derive("uuid:fuzz"), medium, Arc::new(book))
 }
 
 fn check(unit: &LogicalUnit, plan: &Plan) {
@@ -166,7 +172,8 @@ fn check(unit: &LogicalUnit, plan: &Plan) {
                 assert!((1..=block).contains(&(pattern.len() as u64)) && *passes > 0, "{plan:?}");
             }
         }
-        Plan::Ask(Question::Usage) | Plan::Keep(_) | Plan::Abort { .. } => {}
+        Plan::Ask(Question::Usage) | Plan::Abort { .. } => {}
+        Plan::Keep(_) => unreachable!("it has been kept"),
         Plan::Copy(copy) => copy.moves.iter().for_each(|part| {
             // All numbers of this port are the same unit.
             changes(part.at, part.len);

@@ -299,3 +299,29 @@ const INVALID_RELEASE: Sense = Sense::new(SenseKey::IllegalRequest, 0x26, 0x04);
 
 /// 5/55/04 INSUFFICIENT REGISTRATION RESOURCES.
 const NO_ROOM: Sense = Sense::new(SenseKey::IllegalRequest, 0x55, 0x04);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn register(claimed: Option<u64>, key: u64) -> Request {
+        Request::Register { claimed, key, reach: Reach::default(), aptpl: false }
+    }
+
+    #[test]
+    fn the_generation_wraps() {
+        let by = Registrant { name: "a".into(), port: 1 };
+        let full = Persistent { generation: u32::MAX, ..Persistent::default() };
+        let outcome = full.after(&by, &register(Some(0), 5)).expect("nobody is registered");
+        assert_eq!((outcome.next.generation, outcome.next.registrations.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_is_refused_and_what_does_nothing_does_not_count() {
+        let by = Registrant { name: "a".into(), port: 1 };
+        let unit = Persistent { generation: 7, ..Persistent::default() };
+        assert_eq!(unit.after(&by, &register(Some(1), 5)), Err(Refusal::Conflict));
+        let nothing = unit.after(&by, &register(None, 0)).expect("to unregister twice is no error");
+        assert_eq!(nothing, Outcome { next: unit, told: Vec::new(), ended: Vec::new() });
+    }
+}
