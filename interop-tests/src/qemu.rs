@@ -41,8 +41,8 @@ impl Image {
         Image { read_only: true, ..self }
     }
 
-    /// `driver=iscsi,...`, with the secret by reference so that it does not stand in the process list of a real machine.
-    fn options(&self) -> String {
+    /// What QEMU calls it: `driver=iscsi,...`, with the secret by reference so that it does not stand in the process list of a real machine.
+    pub fn options(&self) -> String {
         let Url { port, target, lun, account } = &self.url;
         let digest = if self.header_digest { "crc32c" } else { "none" };
         let mut options = format!(

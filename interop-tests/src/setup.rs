@@ -36,6 +36,11 @@ pub enum Disk {
         /// Where it is.
         path: PathBuf,
     },
+    /// A drive for optical discs with this image in it.
+    Disc {
+        /// Where it is.
+        path: PathBuf,
+    },
 }
 
 /// One logical unit.
@@ -158,6 +163,8 @@ impl Lun {
                 format!("backend = \"file\"\npath = \"{path}\"\nsize = \"{mib}MiB\"\ncreate = {create}\n")
             }
             Disk::Block { path } => format!("backend = \"block\"\npath = \"{}\"\n", path.display()),
+            // Its blocks are what they are, and it is never written.
+            Disk::Disc { path } => return format!("backend = \"cdrom\"\npath = \"{}\"\n", path.display()),
         };
         let _ = writeln!(text, "block_size = {}", self.block_size);
         if self.read_only {

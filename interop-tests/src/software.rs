@@ -186,7 +186,7 @@ fn tgt_lun_number(number: u32) -> u32 {
 /// tgt knows only files and devices: memory is a sparse file, and a file is made for it.
 fn disk_file(disk: &Disk, folder: &Path, name: &str) -> PathBuf {
     let (path, mib) = match disk {
-        Disk::Block { path } => return path.clone(),
+        Disk::Block { path } | Disk::Disc { path } => return path.clone(),
         Disk::Memory { mib } => (folder.join(name), mib),
         Disk::File { path, mib } => (path.clone(), mib),
     };

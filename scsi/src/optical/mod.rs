@@ -11,7 +11,7 @@ pub(crate) mod toc;
 
 use crate::command::Asked;
 use crate::medium::Medium;
-use crate::sense::Sense;
+use crate::sense::{Sense, SenseKey};
 
 /// What kind of disc an image is: by its size, as there is nothing else to go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,20 @@ fn from_msf(msf: [u8; 3], at: u16) -> Result<u64, Sense> {
 fn loaded<'a>(asked: &Asked<'a>) -> Result<&'a Medium, Sense> {
     let medium = asked.unit.medium();
     if medium.blocks == 0 { Err(Sense::NO_MEDIUM) } else { Ok(medium) }
+}
+
+/// What only a drive says.
+impl Sense {
+    /// 2/3A/01: the tray is shut, and nothing is in it.
+    pub const NO_MEDIUM: Sense = Sense::new(SenseKey::NotReady, 0x3A, 0x01);
+    /// 2/3A/02: the tray is open.
+    pub const NO_MEDIUM_TRAY_OPEN: Sense = Sense::new(SenseKey::NotReady, 0x3A, 0x02);
+    /// 5/30/02: the medium does not have what is asked for.
+    pub const INCOMPATIBLE_MEDIUM: Sense = Sense::new(SenseKey::IllegalRequest, 0x30, 0x02);
+    /// 5/53/02: somebody prevents the removal of the medium.
+    pub const REMOVAL_PREVENTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x53, 0x02);
+    /// 5/64/00: blocks of this track cannot be read so.
+    pub const ILLEGAL_MODE: Sense = Sense::new(SenseKey::IllegalRequest, 0x64, 0x00);
 }
 
 const PROFILE_CD_ROM: u16 = 0x0008;

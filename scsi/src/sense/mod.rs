@@ -112,10 +112,6 @@ impl Sense {
     pub const IN_TRANSITION: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x0A);
     /// 2/04/14: space is being allocated; the initiator tries again.
     pub const ALLOCATING: Sense = Sense::new(SenseKey::NotReady, 0x04, 0x14);
-    /// 2/3A/01: the tray is shut, and nothing is in it.
-    pub const NO_MEDIUM: Sense = Sense::new(SenseKey::NotReady, 0x3A, 0x01);
-    /// 2/3A/02: the tray is open.
-    pub const NO_MEDIUM_TRAY_OPEN: Sense = Sense::new(SenseKey::NotReady, 0x3A, 0x02);
     /// 4/44/00: our own failure.
     pub const INTERNAL_FAILURE: Sense = Sense::new(SenseKey::HardwareError, 0x44, 0x00);
     /// 4/67/0A: target port groups do not become what they were to be.
@@ -138,12 +134,6 @@ impl Sense {
     pub const INVALID_FIELD_IN_LIST: Sense = Sense::new(SenseKey::IllegalRequest, 0x26, 0x00);
     /// 5/2C/00: what this command needs has not come before it.
     pub const COMMAND_SEQUENCE_ERROR: Sense = Sense::new(SenseKey::IllegalRequest, 0x2C, 0x00);
-    /// 5/30/02: the medium does not have what is asked for.
-    pub const INCOMPATIBLE_MEDIUM: Sense = Sense::new(SenseKey::IllegalRequest, 0x30, 0x02);
-    /// 5/53/02: somebody prevents the removal of the medium.
-    pub const REMOVAL_PREVENTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x53, 0x02);
-    /// 5/64/00: blocks of this track cannot be read so.
-    pub const ILLEGAL_MODE: Sense = Sense::new(SenseKey::IllegalRequest, 0x64, 0x00);
     /// 5/39/00: mode pages cannot be saved.
     pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(SenseKey::IllegalRequest, 0x39, 0x00);
     /// 7/27/00: the unit is read-only.
