@@ -31,8 +31,8 @@ pub use server::Server;
 
 pub use ferrite_api::{
     self as api, AccessState, AllowRule, ChapSpec, Config, EngineSpec, Eui64Name, IdentityProfile, IdentitySpec,
-    InquiryText, IoChoice, Iqn, LunNumber, LunSpec, NaaName, NegotiateSpec, PortalAddress, PortalGroup, PortalSpec,
-    Refusal, Secret, SecretSource, Size, TargetSpec,
+    InquiryText, IoChoice, Iqn, LunNumber, LunSpec, NaaName, NegotiateSpec, Percent, PortalAddress, PortalGroup,
+    PortalSpec, Refusal, Secret, SecretSource, Size, TargetSpec,
 };
 pub use ferrite_backends::{
     Backend, BlockDisk, Create, Data, Discard, DiskError, DiskFile, DiskOptions, FileDisk, FileRing, FileWork,

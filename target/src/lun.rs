@@ -1,7 +1,7 @@
 //! What a LUN of an embedded target is: a disk, and who it says it is.
 
 use crate::Error;
-use ferrite_api::IdentitySpec;
+use ferrite_api::{IdentitySpec, Percent};
 use ferrite_backends::{Backend, BlockDisk, DiskOptions, FileDisk, Geometry, MemoryDisk};
 use ferrite_engine::EmptyDrive;
 use std::fmt;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct Lun {
     pub(crate) disk: Arc<dyn Backend>,
     pub(crate) identity: IdentitySpec,
+    pub(crate) soft_threshold: Option<Percent>,
     /// The disk is the disc in a drive.
     pub(crate) is_drive: bool,
 }
@@ -27,7 +28,7 @@ impl Lun {
 
     /// A LUN on a disk that the program holds as well, to look at it or to change it.
     pub fn shared(disk: Arc<dyn Backend>) -> Self {
-        Lun { disk, identity: IdentitySpec::default(), is_drive: false }
+        Lun { disk, identity: IdentitySpec::default(), soft_threshold: None, is_drive: false }
     }
 
     /// A block device, or a file past the page cache (O_DIRECT). May block.
@@ -79,6 +80,12 @@ impl Lun {
     /// What its disk is, for people: `block /dev/vg0/data O_DIRECT`.
     pub fn describe(&self) -> String {
         self.disk.describe()
+    }
+
+    /// The same LUN; where its disk is thin, initiators are warned when this share of its space is used.
+    pub fn soft_threshold(mut self, share: Percent) -> Self {
+        self.soft_threshold = Some(share);
+        self
     }
 
     /// The same LUN, with another identity than the one derived from its disk.

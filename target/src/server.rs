@@ -74,8 +74,13 @@ impl Server {
     /// # Errors
     /// `F-0401` for the target, `F-0404` if the number is taken.
     pub fn add_lun(&self, target: &Iqn, number: LunNumber, lun: Lun) -> Result<(), Error> {
-        let add = if lun.is_drive { Engine::add_drive } else { Engine::add_disk };
-        Ok(add(&self.engine, target, number, lun.disk, &lun.identity)?)
+        let Lun { disk, identity, soft_threshold, is_drive } = lun;
+        let added = match soft_threshold {
+            _ if is_drive => self.engine.add_drive(target, number, disk, &identity),
+            Some(share) => self.engine.add_thin_disk(target, number, disk, &identity, share),
+            None => self.engine.add_disk(target, number, disk, &identity),
+        };
+        Ok(added?)
     }
 
     /// Takes the disc out of a drive. Where an initiator prevents that it is asked to let go, and the disc stays

@@ -11,6 +11,14 @@ use std::fmt;
 pub struct Percent(u8);
 
 impl Percent {
+    /// This share.
+    ///
+    /// # Errors
+    /// `F-0209` for what is not 1 to 99.
+    pub fn new(value: u8) -> Result<Self, Refusal> {
+        Self::parse(&format!("{value}%"))
+    }
+
     /// Reads digits and a percent sign.
     ///
     /// # Errors
@@ -60,6 +68,8 @@ mod tests {
             assert_eq!(Percent::parse(text).expect(text).to_string(), text);
         }
         assert_eq!(Percent::parse("80 %").unwrap().value(), 80);
+        assert_eq!(Percent::new(1).map(Percent::value), Ok(1));
+        assert!(Percent::new(0).is_err() && Percent::new(100).is_err());
         for text in ["0%", "100%", "80", "", "%", "-1%", "+1%", "8.5%", "999%"] {
             assert_eq!(Percent::parse(text).map_err(|r| r.code), Err(codes::OUT_OF_RANGE), "{text:?}");
         }

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ferrite_api::{AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, PortalGroup, Refusal, TargetSpec};
+use ferrite_api::{
+    AccessState, ChapSpec, IdentitySpec, Iqn, LunNumber, LunSpec, Percent, PortalGroup, Refusal, TargetSpec,
+};
 use ferrite_backends::{Backend, Pool, PoolUsage};
 
 use super::acceptor::{Acceptor, Lane};
@@ -207,7 +209,23 @@ impl Engine {
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
     ) -> Result<(), Refusal> {
-        self.0.registry.add_disk(target, number, disk, identity)
+        self.0.registry.add_disk(target, number, disk, identity, None)
+    }
+
+    /// The same with a thin disk, whose initiators are warned when this share of its space is used (THIN PROVISIONING
+    /// SOFT THRESHOLD REACHED).
+    ///
+    /// # Errors
+    /// As of [`Engine::add_disk`].
+    pub fn add_thin_disk(
+        &self,
+        target: &Iqn,
+        number: LunNumber,
+        disk: Arc<dyn Backend>,
+        identity: &IdentitySpec,
+        soft_threshold: Percent,
+    ) -> Result<(), Refusal> {
+        self.0.registry.add_disk(target, number, disk, identity, Some(soft_threshold))
     }
 
     /// Adds a drive for optical discs with `disc` in it, or an [`EmptyDrive`](crate::EmptyDrive).

@@ -149,8 +149,9 @@ impl Registry {
         number: LunNumber,
         disk: Arc<dyn Backend>,
         identity: &IdentitySpec,
+        soft_threshold: Option<Percent>,
     ) -> Result<(), Refusal> {
-        self.add(target, number, disk, identity, false, None)
+        self.add(target, number, disk, identity, false, soft_threshold)
     }
 
     fn add(

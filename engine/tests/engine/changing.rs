@@ -180,3 +180,14 @@ fn two_disks_with_one_serial_number_are_refused() {
     assert_eq!(add(1).unwrap_err().code, codes::DUPLICATE_IDENTITY);
     assert_eq!(served.engine.catalog().luns().count(), 1, "a refused change leaves everything as it was");
 }
+
+#[test]
+fn a_disk_of_the_caller_may_have_a_soft_threshold() {
+    let served = Served::new(&options(Default::default(), 1)).with(0, MemoryDisk::new(1 << 20));
+    let share = ferrite_api::Percent::new(80).unwrap();
+    let disk = Arc::new(MemoryDisk::new(1 << 20));
+    served.engine.add_thin_disk(&iqn(), lun(1), disk, &Default::default(), share).unwrap();
+    let catalog = served.engine.catalog();
+    let shares: Vec<_> = catalog.luns().map(|lun| lun.soft_threshold).collect();
+    assert_eq!(shares, [None, Some(share)]);
+}
