@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ferrite_backends::{Backend, Blocking, DiskError, Op};
 use ferrite_scsi::{Copied, Copy, CopyFailure, CopySide, Move, Nexus, Plan, Sense, Source};
 
-use super::{Commission, Ticket};
+use super::{Commission, Outing};
 use crate::catalog::Lun;
 use crate::lane::Pass;
 use crate::sense::sense_of;
@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Copies, and says what is left of the command: nothing, where it was answered before.
-pub(super) fn copy(copy: &Copy, commission: &Commission, ticket: &Ticket) -> Plan {
-    let copied = Porter::new(copy, commission, ticket).carry_all();
+pub(super) fn copy(copy: &Copy, commission: &Commission, outing: &Arc<Outing>) -> Plan {
+    let copied = Porter::new(copy, commission, outing).carry_all();
     if let Some(failure) = &copied.failure {
         tracing::info!(target = commission.target.name.as_str(), bytes = copied.bytes, ?failure, "a copy ended early");
     }
@@ -43,7 +43,7 @@ fn numbers(copy: &Copy) -> impl Iterator<Item = u16> {
 /// One copy on its way.
 struct Porter<'a> {
     copy: &'a Copy,
-    ticket: &'a Ticket,
+    outing: &'a Arc<Outing>,
     ends: BTreeMap<u16, End>,
     /// For bytes that pass through this process.
     chunk: Vec<u8>,
@@ -55,19 +55,21 @@ struct End {
     lun: Arc<Lun>,
     nexus: Nexus,
     disk: Blocking,
+    outing: Arc<Outing>,
 }
 
 /// Why a move ended; `None` is a RESERVATION CONFLICT.
 type Stopped = (CopySide, Option<Sense>);
 
 impl<'a> Porter<'a> {
-    fn new(copy: &'a Copy, commission: &Commission, ticket: &'a Ticket) -> Self {
+    fn new(copy: &'a Copy, commission: &Commission, outing: &'a Arc<Outing>) -> Self {
         let end = |number| {
             let lun = commission.target.luns.get(&number)?.clone();
-            let disk = Blocking::new(lun.disk.clone());
-            Some((number, End { lun, nexus: commission.stand_in(), disk }))
+            let mut disk = Blocking::new(lun.disk.clone());
+            disk.hold(Some(outing.clone()));
+            Some((number, End { lun, nexus: commission.stand_in(), disk, outing: outing.clone() }))
         };
-        Self { copy, ticket, ends: numbers(copy).filter_map(end).collect(), chunk: Vec::new(), moved: 0 }
+        Self { copy, outing, ends: numbers(copy).filter_map(end).collect(), chunk: Vec::new(), moved: 0 }
     }
 
     fn carry_all(mut self) -> Copied {
@@ -83,7 +85,7 @@ impl<'a> Porter<'a> {
     fn carry(&mut self, part: &Move) -> Result<(), Stopped> {
         let (mut done, mut by_kernel) = (0, true);
         while done < part.len {
-            if self.ticket.is_given_up() || self.copy.is_cancelled() {
+            if self.outing.is_given_up() || self.copy.is_cancelled() {
                 return Err((CopySide::Destination, Some(Sense::COPY_CANCELLED)));
             }
             let len = CHUNK.min(part.len - done);
@@ -172,9 +174,9 @@ impl End {
         change: impl FnOnce(&mut Blocking) -> Result<(), DiskError>,
     ) -> Result<(), Stopped> {
         let pass = self.claim(at, len)?;
-        self.disk.hold(Some(Arc::new(pass)));
+        self.disk.hold(Some(Arc::new((pass, self.outing.clone()))));
         let changed = change(&mut self.disk);
-        self.disk.hold(None);
+        self.disk.hold(Some(self.outing.clone()));
         changed.map_err(|error| self.failed(CopySide::Destination, error, write(at, len)))
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ferrite_backends::{Blocking, DiskError, Op};
 use ferrite_scsi::{Erase, Erasure, Operation, Plan, Progress, Reply, Sense, Status};
 
-use super::{Errand, Kind, Ticket};
+use super::{Errand, Kind, Outing};
 use crate::catalog::Lun;
 use crate::hold::Held;
 use crate::lane::Pass as Alone;
@@ -50,10 +50,10 @@ impl Erasing {
     }
 
     pub(crate) fn errand(self) -> Errand {
-        Errand { kind: Kind::Erase, units: vec![self.lun.id], work: Box::new(move |ticket| self.run(ticket)) }
+        Errand { kind: Kind::Erase, units: vec![self.lun.id], work: Box::new(move |outing| self.run(outing)) }
     }
 
-    fn run(mut self, ticket: &Ticket) -> Plan {
+    fn run(mut self, outing: &Arc<Outing>) -> Plan {
         let was = self.lun.unit.book().kept().unfinished;
         if let Err(error) = self.keep(Some(self.erase.operation)) {
             tracing::error!(lun = self.lun.number, operation = ?self.erase.operation, %error, "cannot be kept, so not begun");
@@ -62,7 +62,7 @@ impl Erasing {
             return Sense::INTERNAL_FAILURE.into();
         }
         self.alone = None;
-        match self.erase_all(ticket) {
+        match self.erase_all(outing) {
             Ok(()) => {
                 self.state = State::Complete;
                 if let Err(error) = self.keep(None) {
@@ -87,10 +87,10 @@ impl Erasing {
         }
     }
 
-    fn erase_all(&self, ticket: &Ticket) -> Result<(), Sense> {
+    fn erase_all(&self, outing: &Arc<Outing>) -> Result<(), Sense> {
         let until = Instant::now() + BEFORE_DEADLINE;
         while !self.before.wait(LOOK) {
-            if ticket.is_given_up() {
+            if outing.is_given_up() {
                 return Err(Sense::ABORTED);
             }
             if Instant::now() >= until {
@@ -98,6 +98,7 @@ impl Erasing {
             }
         }
         let mut disk = Blocking::new(self.lun.disk.clone());
+        disk.hold(Some(outing.clone()));
         let medium = self.lun.unit.medium();
         let (bytes, block_size) = (medium.bytes(), medium.block_size);
         let passes = Pass::all(&self.erase.erasure, block_size);
@@ -106,7 +107,7 @@ impl Erasing {
         for pass in passes {
             let mut at = 0;
             while at < bytes {
-                if ticket.is_given_up() {
+                if outing.is_given_up() {
                     return Err(Sense::ABORTED);
                 }
                 let len = pass.len().min(bytes - at);

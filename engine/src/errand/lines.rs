@@ -142,8 +142,36 @@ struct Waiting {
     home: Home,
 }
 
+/// An errand that is being done. The last to let go of it, its thread or a job that was given up and is still on a
+/// disk, tells what is left of the command: before that the disk may still do something for it.
+pub(crate) struct Outing {
+    line: Arc<Line>,
+    ticket: Arc<Ticket>,
+    home: Mutex<Home>,
+    left: Mutex<Option<Plan>>,
+}
+
 /// Tells what is left of a command; when it is dropped untold, that something went wrong here.
 struct Home(Option<Box<dyn FnOnce(Plan) + Send>>);
+
+impl Outing {
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.ticket.is_given_up()
+    }
+}
+
+impl Drop for Outing {
+    fn drop(&mut self) {
+        let holds = self.line.leave(&self.ticket);
+        let home = std::mem::replace(self.home.get_mut().unwrap_or_else(PoisonError::into_inner), Home(None));
+        match self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(plan) => home.tell(plan),
+            None => drop(home),
+        }
+        drop(holds);
+        self.line.gone.notify_all();
+    }
+}
 
 impl Line {
     fn new(kind: Kind) -> Self {
@@ -157,7 +185,7 @@ impl Line {
         // A thread for each errand that would wait, up to the limit; they stay.
         if has_place && state.threads < threads_max && state.waiting.len() + state.out.len() >= state.threads {
             let worker = line.clone();
-            match thread::Builder::new().name(name.to_owned()).spawn(move || worker.work()) {
+            match thread::Builder::new().name(name.to_owned()).spawn(move || Line::work(&worker)) {
                 Ok(_) => state.threads += 1,
                 Err(error) => tracing::error!(%error, name, "no thread to be had"),
             }
@@ -174,33 +202,35 @@ impl Line {
         Ok(())
     }
 
-    fn work(&self) {
-        let mut state = self.lock();
+    fn work(line: &Arc<Self>) {
+        let mut state = line.lock();
         loop {
             if let Some(Waiting { ticket, work, home }) = state.waiting.pop_front() {
                 state.out.push((ticket.clone(), Vec::new()));
                 drop(state);
-                // Nothing of the errand, no disk that it holds, outlives this call.
-                match catch_unwind(AssertUnwindSafe(|| work(&ticket))) {
-                    Ok(plan) => home.tell(plan),
-                    Err(_) => {
-                        tracing::error!(kind = ?self.kind, "an errand panicked");
-                        drop(home);
-                    }
+                let (line, home) = (line.clone(), Mutex::new(home));
+                let outing = Arc::new(Outing { line, ticket, home, left: Mutex::default() });
+                // Nothing else of the errand, no disk that it holds, outlives this call.
+                match catch_unwind(AssertUnwindSafe(|| work(&outing))) {
+                    Ok(plan) => *outing.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan),
+                    Err(_) => tracing::error!(ticket = ?outing.ticket, "an errand panicked"),
                 }
-                state = self.lock();
-                let at = state.out.iter().position(|(out, _)| Arc::ptr_eq(out, &ticket)).expect("put there above");
-                let (_, holds) = state.out.swap_remove(at);
-                drop(state);
-                drop(holds);
-                self.gone.notify_all();
-                state = self.lock();
+                drop(outing);
             } else if state.closed {
                 return;
             } else {
-                state = self.come.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = line.come.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
+            state = line.lock();
         }
+    }
+
+    /// What was done is over; those who wait for that.
+    fn leave(&self, ticket: &Arc<Ticket>) -> Vec<Hold> {
+        let mut state = self.lock();
+        let at = state.out.iter().position(|(out, _)| Arc::ptr_eq(out, ticket)).expect("it was put there");
+        state.out.swap_remove(at).1
     }
 
     fn give_up(&self, which: impl Fn(&Ticket) -> bool, hold: &Hold) {
@@ -270,7 +300,7 @@ mod tests {
         Plan::Reply(Reply::from(Status::Good))
     }
 
-    fn errand(kind: Kind, unit: u64, work: impl FnOnce(&Ticket) -> Plan + Send + 'static) -> Errand {
+    fn errand(kind: Kind, unit: u64, work: impl FnOnce(&Arc<Outing>) -> Plan + Send + 'static) -> Errand {
         Errand { kind, units: vec![unit], work: Box::new(work) }
     }
 
@@ -278,9 +308,9 @@ mod tests {
     fn blocker(kind: Kind, unit: u64) -> (Errand, Receiver<()>, Sender<()>) {
         let (began, begun) = channel();
         let (end, ended) = channel::<()>();
-        let work = move |ticket: &Ticket| {
+        let work = move |outing: &Arc<Outing>| {
             began.send(()).unwrap();
-            while ended.try_recv().is_err() && !ticket.is_given_up() {
+            while ended.try_recv().is_err() && !outing.is_given_up() {
                 thread::sleep(Duration::from_millis(1));
             }
             good()
@@ -348,7 +378,7 @@ mod tests {
         let disk = Arc::new(());
         let held = disk.clone();
         let (home, waiting) = told();
-        let work = move |_: &Ticket| {
+        let work = move |_: &Arc<Outing>| {
             let _disk = &held;
             good()
         };
@@ -364,6 +394,33 @@ mod tests {
         drop(hold);
         assert!(gone.wait(Duration::ZERO), "nothing uses it");
         assert!(ends[1].send(()).is_ok(), "others go on");
+    }
+
+    #[test]
+    fn what_an_errand_left_on_a_disk_is_waited_for_and_its_thread_is_free() {
+        let errands = Errands::new();
+        let (_, threads_max, _) = Kind::Copy.line();
+        let (leave, left) = channel();
+        let work = move |outing: &Arc<Outing>| {
+            leave.send(outing.clone()).unwrap();
+            good()
+        };
+        let (home, answer) = told();
+        let ticket = errands.send(errand(Kind::Copy, 7, work), home).unwrap();
+        let on_disk = left.recv_timeout(PATIENCE).unwrap();
+        for _ in 0..threads_max {
+            let (home, other) = told();
+            errands.send(errand(Kind::Copy, 1, |_| good()), home).unwrap();
+            assert_eq!(other.recv_timeout(PATIENCE), Ok(good()));
+        }
+        let (hold, gone) = Held::new();
+        errands.stop(&[7], &hold);
+        drop(hold);
+        assert!(!gone.wait(Duration::from_millis(20)) && answer.try_recv().is_err(), "it may still write");
+        assert!(ticket.is_given_up() && !errands.close(Duration::ZERO));
+        drop(on_disk);
+        assert_eq!(answer.recv_timeout(PATIENCE), Ok(good()));
+        assert!(gone.wait(PATIENCE) && errands.close(PATIENCE));
     }
 
     #[test]
@@ -392,7 +449,7 @@ mod tests {
         let stubborn = Errands::new();
         let (began, begun) = channel();
         let (end, ended) = channel::<()>();
-        let work = move |_: &Ticket| {
+        let work = move |_: &Arc<Outing>| {
             began.send(()).unwrap();
             let _ = ended.recv();
             good()

@@ -15,12 +15,14 @@ mod erase;
 mod keep;
 mod lines;
 
+use std::sync::Arc;
+
 use ferrite_scsi::Plan;
 
 pub(crate) use commission::{Commission, Order};
 pub(crate) use erase::Erasing;
-use lines::Kind;
 pub(crate) use lines::{Errands, Full, Ticket};
+use lines::{Kind, Outing};
 
 /// What is to be done on a thread of its own, and what then is left of the command.
 pub(crate) struct Errand {
@@ -30,8 +32,9 @@ pub(crate) struct Errand {
     pub(crate) work: Work,
 }
 
-/// Looks at its ticket between two steps, and ends early where that is given up.
-pub(crate) type Work = Box<dyn FnOnce(&Ticket) -> Plan + Send>;
+/// Looks between two steps whether it is given up, and ends early then. Jobs that it may leave on a disk take a clone of
+/// the outing with them.
+pub(crate) type Work = Box<dyn FnOnce(&Arc<Outing>) -> Plan + Send>;
 
 /// An errand for no command: something of a unit is looked at.
 pub(crate) fn look(unit: u64, work: impl FnOnce() -> Plan + Send + 'static) -> Errand {
@@ -53,7 +56,7 @@ pub(crate) fn errand(plan: Plan, commission: Commission) -> Errand {
         }
         Plan::Copy(copy) => {
             let units = copy::units(&copy, &commission);
-            Errand { kind: Kind::Copy, units, work: Box::new(move |ticket| copy::copy(&copy, &commission, ticket)) }
+            Errand { kind: Kind::Copy, units, work: Box::new(move |outing| copy::copy(&copy, &commission, outing)) }
         }
         other => unreachable!("no errand: {other:?}"),
     }

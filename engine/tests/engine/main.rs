@@ -2,6 +2,7 @@
 
 mod changing;
 mod common;
+mod copying;
 mod discard;
 mod disks;
 mod drives;
@@ -15,6 +16,7 @@ mod managing;
 mod ordering;
 mod ports;
 mod racing;
+mod reserving;
 mod serving;
 mod storm;
 mod tally;
