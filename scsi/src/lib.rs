@@ -41,6 +41,7 @@ mod identity;
 pub mod lun;
 mod medium;
 mod nexus;
+mod nexus_id;
 mod optical;
 mod page;
 mod plan;
@@ -60,7 +61,8 @@ pub use dispatch::goes_alone;
 pub use gauges::{Gauges, Slot, Traffic, Usage};
 pub use identity::{Ascii, BadIdentity, Clash, Designator, Eui, Identity, IetRelease, Naa, Profile};
 pub use medium::{AtomicLimits, BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
-pub use nexus::{Nexus, NexusId};
+pub use nexus::Nexus;
+pub use nexus_id::NexusId;
 pub use plan::{
     Answer, Copied, Copy, CopyFailure, CopySide, Erase, Erasure, Extent, Extents, Mapped, Mapping, Move, Plan,
     Question, Reply, Source, Status,

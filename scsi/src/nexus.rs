@@ -1,20 +1,9 @@
-//! What one initiator has with one unit: who it is, what it must be told, and whether it may pass.
+//! What one initiator has with one unit: what it must be told, and whether it may pass.
 
 use crate::attention::{Attention, AttentionQueue};
 use crate::book::{Book, Verdict};
+use crate::nexus_id::NexusId;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-
-/// Who an initiator is to a unit (SAM-5: the I_T nexus).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NexusId {
-    /// Unique to this session for as long as the target runs: what RESERVE binds to.
-    pub session: u64,
-    /// SCSI initiator port name, `iqn...,i,0x<isid>`: what persistent reservations bind to, over reconnects.
-    pub name: Arc<str>,
-    /// Portal group tag of the target port.
-    pub portal_group: u16,
-}
 
 /// An I_T_L nexus. Plain data, so that a session can be handed to another process.
 #[derive(Debug, Clone, Serialize, Deserialize)]

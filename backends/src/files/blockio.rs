@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::look::{Way, geometry};
+use super::look::geometry;
 use super::medium::Medium;
+use super::way::Way;
 use super::{DiskFile, DiskOptions, FileRing};
 use crate::{Backend, Geometry, Job, Run, Usage};
 

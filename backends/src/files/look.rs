@@ -10,16 +10,10 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 use super::medium::{can_punch, length};
 use super::options::refuse;
 use super::sysfs::BlockDevice;
+use super::way::Way;
 use super::{DiskFile, DiskOptions};
 use crate::geometry::BLOCK_SIZES;
 use crate::{AtomicLimits, Buffer, Discard, Geometry, Pool};
-
-/// How the bytes travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    PageCache,
-    Direct,
-}
 
 /// The geometry of `file`, or why it cannot be served this way.
 pub(super) fn geometry(path: &Path, file: &DiskFile, options: &DiskOptions, way: Way) -> io::Result<Geometry> {

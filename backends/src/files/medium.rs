@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::FallocateFlags;
 
-use super::look::Way;
 use super::options::because;
 use super::space;
+use super::way::Way;
 use super::{DiskFile, FileRing, FileWork};
 use crate::{AtomicLimits, Backend, Buffer, Discard, DiskError, Geometry, Job, Op, Run, Usage};
 

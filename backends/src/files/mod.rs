@@ -8,6 +8,7 @@ mod options;
 mod ring;
 mod space;
 mod sysfs;
+mod way;
 
 pub use blockio::BlockDisk;
 pub use fileio::FileDisk;

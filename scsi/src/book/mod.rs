@@ -31,7 +31,7 @@ pub(crate) use verdict::{ShutOut, Verdict};
 
 use crate::attention::Attention;
 use crate::gauges::Gauges;
-use crate::nexus::NexusId;
+use crate::nexus_id::NexusId;
 use crate::plan::Plan;
 use crate::sense::Sense;
 use access::Access;

@@ -1,7 +1,7 @@
 //! Persistent reservations: who is registered, and who holds the unit (SPC-4, reservations).
 
 use super::verdict::ShutOut;
-use crate::nexus::NexusId;
+use crate::nexus_id::NexusId;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::persistent::Registrant;
 use crate::attention::Attention;
-use crate::nexus::NexusId;
+use crate::nexus_id::NexusId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

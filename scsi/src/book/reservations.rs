@@ -3,7 +3,7 @@
 use super::persistent::{Persistent, Registrant, ReservationType};
 use super::registrar::{Outcome, Refusal, Request};
 use super::{Amendment, Book, Lasting, State};
-use crate::nexus::NexusId;
+use crate::nexus_id::NexusId;
 use crate::plan::{Plan, Reply, Status};
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::identity::Identity;
     use crate::medium::{Medium, Rotation, UnmapLimits};
-    use crate::nexus::NexusId;
+    use crate::nexus_id::NexusId;
     use crate::tests::{Bench, attention, conflict, good, refused};
     use std::sync::Arc;
 
