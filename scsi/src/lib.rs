@@ -38,6 +38,7 @@ mod device;
 mod dispatch;
 mod gauges;
 mod identity;
+mod lasting;
 pub mod lun;
 mod medium;
 mod nexus;
@@ -51,21 +52,19 @@ mod sense;
 mod unit;
 
 pub use attention::Attention;
-pub use book::{
-    AccessState, Amendment, Book, Holder, Lasting, Operation, Persistent, Progress, Registrant, Registration,
-    RegistrationReport, Reservation, ReservationCounters, ReservationReport, ReservationType, Settings,
-};
+pub use book::{AccessState, Book, Holder, Progress, RegistrationReport, ReservationCounters, ReservationReport};
 pub use command::{Attribute, Command};
 pub use device::Device;
 pub use dispatch::goes_alone;
 pub use gauges::{Gauges, Slot, Traffic, Usage};
 pub use identity::{Ascii, BadIdentity, Clash, Designator, Eui, Identity, IetRelease, Naa, Profile};
+pub use lasting::{Lasting, Operation, Persistent, Registrant, Registration, Reservation, ReservationType, Settings};
 pub use medium::{AtomicLimits, BadMedium, Medium, Provisioning, Rotation, UnmapLimits};
 pub use nexus::Nexus;
 pub use nexus_id::NexusId;
 pub use plan::{
-    Answer, Copied, Copy, CopyFailure, CopySide, Erase, Erasure, Extent, Extents, Mapped, Mapping, Move, Plan,
-    Question, Reply, Source, Status,
+    Amendment, Answer, Copied, Copy, CopyFailure, CopySide, Erase, Erasure, Extent, Extents, Mapped, Mapping, Move,
+    Plan, Question, Reply, Source, Status,
 };
 pub use port::{Port, PortGroup};
 pub use sense::{CopySegment, FieldPointer, Forwarded, Sense, SenseBytes, SenseKey, SenseSource, Specific};

@@ -1,8 +1,8 @@
 //! FORMAT UNIT and SANITIZE: what becomes of the whole medium (SBC-3)?
 
-use crate::book::{Amendment, Lasting, Operation};
 use crate::command::Asked;
-use crate::plan::{Erase, Erasure, Plan};
+use crate::lasting::{Lasting, Operation};
+use crate::plan::{Amendment, Erase, Erasure, Plan};
 use crate::sense::Sense;
 
 /// FORMAT UNIT. Without FMTDATA every block becomes zeroes. The CDB does not say how long the parameter list is, so the

@@ -1,7 +1,7 @@
 //! Which nexuses of a unit are there, and what only they have to hear: letters beside the bulletin, in bounded space.
 
-use super::persistent::Registrant;
 use crate::attention::Attention;
+use crate::lasting::Registrant;
 use crate::nexus_id::NexusId;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,10 +1,9 @@
 //! Who has the unit: RESERVE and RELEASE (SPC-2), persistent reservations (SPC-4), and what operators see of them.
 
-use super::persistent::{Persistent, Registrant, ReservationType};
-use super::registrar::{Outcome, Refusal, Request};
-use super::{Amendment, Book, Lasting, State};
+use super::{Book, State};
+use crate::lasting::{Lasting, Outcome, Persistent, Refusal, Registrant, Request, ReservationType};
 use crate::nexus_id::NexusId;
-use crate::plan::{Plan, Reply, Status};
+use crate::plan::{Amendment, Plan, Reply, Status};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -220,8 +219,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::attention::Attention;
-    use crate::book::ShutOut;
-    use crate::book::registrar::Reach;
+    use crate::lasting::{Reach, ShutOut};
 
     fn id(session: u64) -> NexusId {
         NexusId { session, name: format!("iqn.2026-11.com.example:host,i,0x{session:012x}").into(), portal_group: 1 }

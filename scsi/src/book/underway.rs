@@ -1,21 +1,9 @@
 //! What keeps a unit from being ready for a while, and what stays when it fails.
 
+use crate::lasting::Operation;
 use crate::sense::{Sense, SenseKey};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-
-/// Long work on the whole medium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Operation {
-    /// FORMAT UNIT.
-    Format,
-    /// SANITIZE.
-    Sanitize {
-        /// AUSE: if it fails, the initiator may have the unit back as it is (EXIT FAILURE MODE).
-        may_exit: bool,
-    },
-}
 
 /// How far an [`Operation`] has come; what REQUEST SENSE and every refused command tell.
 #[derive(Debug, Default)]

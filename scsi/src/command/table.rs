@@ -1,7 +1,7 @@
 //! Tables of commands: one row says everything about a command but what it does, and names who does it.
 
 use super::Asked;
-use crate::book::ShutOut;
+use crate::lasting::ShutOut;
 use crate::medium::Medium;
 use crate::plan::{Answer, Copied, Copy, Plan};
 use crate::sense::Sense;

@@ -5,9 +5,10 @@ mod drive;
 mod missing;
 
 use crate::attention::Attention;
-use crate::book::{AccessState, ShutOut};
+use crate::book::AccessState;
 use crate::command::table::{Handler, action_of};
 use crate::command::{Asked, Cdb, Command, Row, Table};
+use crate::lasting::ShutOut;
 use crate::nexus::Nexus;
 use crate::plan::{Answer, Copied, Copy, Plan, Reply};
 use crate::port::Port;

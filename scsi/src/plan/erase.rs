@@ -1,6 +1,6 @@
 //! The whole medium is overwritten or given back.
 
-use crate::book::Operation;
+use crate::lasting::Operation;
 
 /// FORMAT UNIT or SANITIZE. Whoever carries it out begins it in the unit's [`Book`](crate::Book), which tells
 /// everyone else that the unit is not ready, and ends it there.

@@ -12,7 +12,8 @@ pub use erase::{Erase, Erasure};
 pub use question::{Answer, Mapped, Mapping, Question};
 pub(crate) use watch::{CopyWatch, End};
 
-use crate::book::Amendment;
+use crate::attention::Attention;
+use crate::lasting::{Lasting, Registrant};
 use crate::sense::Sense;
 
 /// What is to be done for one command. Positions and lengths are *bytes*, lie inside the medium, and are
@@ -191,6 +192,24 @@ impl From<Sense> for Plan {
     fn from(sense: Sense) -> Plan {
         Plan::Reply(sense.into())
     }
+}
+
+/// A change of what lasts: planned from the state that was, made true once it is safe.
+///
+/// The owner sees to it that between the plan and [`Book::amend`](crate::Book::amend) no other command of the unit
+/// that [changes what lasts](crate::goes_alone) is planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendment {
+    /// What has to be on stable storage first.
+    pub keep: Lasting,
+    /// What the unit's state becomes.
+    pub(crate) next: Lasting,
+    /// Who hears of it: all but the session, with what they hear.
+    pub(crate) posts: Vec<(u64, Attention)>,
+    /// Who hears of it besides: these and no others.
+    pub(crate) told: Vec<(Registrant, Attention)>,
+    /// What is next for the command that asked for it.
+    pub(crate) then: Plan,
 }
 
 /// An answer without work on the medium.

@@ -1,9 +1,9 @@
 //! REPORT and SET IDENTIFYING INFORMATION: what initiators have written on the unit, like a label on a drive (SPC-4).
 
 use crate::attention::Attention;
-use crate::book::{Amendment, Lasting};
 use crate::command::Asked;
-use crate::plan::Plan;
+use crate::lasting::Lasting;
+use crate::plan::{Amendment, Plan};
 use crate::sense::Sense;
 
 /// REPORT IDENTIFYING INFORMATION: what is written, or what can be. A label must outlast the process, so there is

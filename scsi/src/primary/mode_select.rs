@@ -1,10 +1,10 @@
 //! MODE SELECT (6) and (10): an initiator sets the unit, for all initiators (SPC-4).
 
 use crate::attention::Attention;
-use crate::book::{Amendment, Lasting, Settings};
 use crate::command::Asked;
+use crate::lasting::{Lasting, Settings};
 use crate::page::mode::{Header, disk, select};
-use crate::plan::Plan;
+use crate::plan::{Amendment, Plan};
 use crate::sense::Sense;
 
 /// MODE SELECT (6): the parameter list first.
@@ -77,7 +77,7 @@ const PF: u8 = 0x10;
 #[cfg(test)]
 mod tests {
     use crate::attention::Attention;
-    use crate::book::{Lasting, Settings};
+    use crate::lasting::{Lasting, Settings};
     use crate::medium::Medium;
     use crate::plan::Plan;
     use crate::sense::Sense;

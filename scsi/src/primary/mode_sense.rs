@@ -1,7 +1,7 @@
 //! MODE SENSE (6) and (10): how the unit is set (SPC-4).
 
-use crate::book::Settings;
 use crate::command::Asked;
+use crate::lasting::Settings;
 use crate::medium::Medium;
 use crate::page::mode::{Shown, disk};
 use crate::plan::Plan;
@@ -80,7 +80,7 @@ fn long_block_descriptor(medium: &Medium) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use crate::book::{Lasting, Settings};
+    use crate::lasting::{Lasting, Settings};
     use crate::medium::Medium;
     use crate::sense::Sense;
     use crate::tests::{Bench, good, refused};

@@ -1,8 +1,8 @@
 //! PERSISTENT RESERVE IN: who is registered, and who holds the unit (SPC-4)?
 
 use super::transport_id;
-use crate::book::{Persistent, Reservation, ReservationType};
 use crate::command::Asked;
+use crate::lasting::{Persistent, Reservation, ReservationType};
 use crate::plan::Plan;
 use crate::sense::Sense;
 
@@ -108,8 +108,9 @@ const R_HOLDER: u8 = 0x01;
 #[cfg(test)]
 mod tests {
     use super::type_mask;
-    use crate::book::{Book, Lasting};
+    use crate::book::Book;
     use crate::identity::Identity;
+    use crate::lasting::Lasting;
     use crate::medium::Medium;
     use crate::tests::{Bench, conflict, good};
     use crate::unit::LogicalUnit;

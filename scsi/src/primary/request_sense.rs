@@ -25,7 +25,7 @@ fn report(asked: &Asked<'_>, sense: Sense) -> Plan {
 #[cfg(test)]
 mod tests {
     use crate::attention::Attention;
-    use crate::book::Operation;
+    use crate::lasting::Operation;
     use crate::sense::Sense;
     use crate::tests::{Bench, good, refused};
 

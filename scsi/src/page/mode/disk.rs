@@ -111,7 +111,7 @@ fn informational_exceptions(_: &Medium, body: &mut Body<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Settings;
+    use crate::lasting::Settings;
     use crate::page::mode::Shown;
 
     fn cached() -> Medium {

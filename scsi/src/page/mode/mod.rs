@@ -5,7 +5,7 @@ mod select;
 
 pub(crate) use select::{Header, select};
 
-use crate::book::Settings;
+use crate::lasting::Settings;
 use crate::medium::Medium;
 use crate::sense::Sense;
 

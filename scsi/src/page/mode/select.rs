@@ -1,7 +1,7 @@
 //! The parameter list of MODE SELECT: what of it is a change, and what may not be one (SPC-4, mode parameters).
 
 use super::{ModePage, SPF, Shown};
-use crate::book::Settings;
+use crate::lasting::Settings;
 use crate::medium::Medium;
 use crate::sense::Sense;
 

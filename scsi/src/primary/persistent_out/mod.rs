@@ -3,8 +3,9 @@
 //! Here bytes become a request; what becomes of it, the book knows.
 
 use super::transport_id::{self, Initiator};
-use crate::book::{Book, Reach, Registrant, Request, ReservationType, SPEC_I_PT};
+use crate::book::Book;
 use crate::command::Asked;
+use crate::lasting::{Reach, Registrant, Request, ReservationType, SPEC_I_PT};
 use crate::plan::Plan;
 use crate::sense::Sense;
 use std::sync::Arc;

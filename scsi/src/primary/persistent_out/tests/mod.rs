@@ -7,8 +7,8 @@ mod registering;
 
 use super::*;
 use crate::attention::Attention;
-use crate::book::Persistent;
 use crate::identity::Identity;
+use crate::lasting::Persistent;
 use crate::medium::Medium;
 use crate::sense::SenseKey;
 use crate::tests::{Bench, attention, conflict, good, refused};

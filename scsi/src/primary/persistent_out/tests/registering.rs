@@ -172,7 +172,7 @@ fn survival_is_refused_where_nobody_keeps_anything() {
 
 #[test]
 fn survival_waits_for_stable_storage() {
-    let book = Arc::new(Book::keeping(crate::book::Lasting::default()));
+    let book = Arc::new(Book::keeping(crate::lasting::Lasting::default()));
     let medium = Medium::new(512, 2048).unwrap();
     let mut bench = Bench::on(LogicalUnit::new(Identity::derive("bench"), medium, book));
     let reply = bench.gathered(&cdb(REGISTER, 0, 24), &list(0, 5, APTPL));

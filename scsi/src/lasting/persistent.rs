@@ -1,6 +1,6 @@
 //! Persistent reservations: who is registered, and who holds the unit (SPC-4, reservations).
 
-use super::verdict::ShutOut;
+use super::shut_out::ShutOut;
 use crate::nexus_id::NexusId;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
@@ -106,12 +106,12 @@ impl Persistent {
     }
 
     /// What of it belongs on stable storage.
-    pub(super) fn to_keep(&self) -> Persistent {
+    pub(crate) fn to_keep(&self) -> Persistent {
         if self.aptpl { Persistent { generation: 0, ..self.clone() } } else { Persistent::default() }
     }
 
     /// Which commands of `nexus` meet the reservation.
-    pub(super) fn shut_out(&self, nexus: &Registrant) -> ShutOut {
+    pub(crate) fn shut_out(&self, nexus: &Registrant) -> ShutOut {
         let Some(reservation) = &self.reservation else { return ShutOut::No };
         let may = self.is_holder(nexus) || reservation.kind.is_shared() && self.key_of(nexus).is_some();
         match (may, reservation.kind.lets_others_read()) {
@@ -124,7 +124,7 @@ impl Persistent {
     /// RESERVE and RELEASE of SPC-2 where somebody is registered: `Some(true)` where they are answered with GOOD and
     /// change nothing, `Some(false)` where they conflict, `None` where nobody is registered and they do their work
     /// (SPC-4, exceptions to SPC-2 RESERVE and RELEASE behavior).
-    pub(super) fn compatible_handling(&self, nexus: &Registrant) -> Option<bool> {
+    pub(crate) fn compatible_handling(&self, nexus: &Registrant) -> Option<bool> {
         if self.registrations.is_empty() {
             return None;
         }
