@@ -71,9 +71,9 @@ impl Suite {
         tests_in(&listed)
     }
 
-    /// Runs the tests, as many at a time as there are URLs; each URL is a LUN of its own, and is used as both paths of
-    /// the multipath tests. The verdicts by name.
-    pub fn run(&self, tests: &[String], luns: &[Url]) -> BTreeMap<String, Verdict> {
+    /// Runs the tests, as many at a time as there are LUNs; each LUN has two URLs, the two paths of the multipath tests.
+    /// The verdicts by name.
+    pub fn run(&self, tests: &[String], luns: &[[Url; 2]]) -> BTreeMap<String, Verdict> {
         let queue = Mutex::new(tests.iter());
         let verdicts = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
@@ -92,10 +92,10 @@ impl Suite {
         verdicts.into_inner().expect("no worker panics")
     }
 
-    fn run_one(&self, test: &str, lun: &Url) -> Verdict {
+    fn run_one(&self, test: &str, lun: &[Url; 2]) -> Verdict {
         let mut command = Command::new(&self.tool);
         command.args(["--dataloss", "--allow-sanitize", "--test", &format!("ALL.{test}")]);
-        command.arg(lun.to_string()).arg(lun.to_string());
+        command.args(lun.each_ref().map(Url::to_string));
         let finished = process::run(&mut command, TEST_LIMIT);
         verdict_of(finished.ending, &finished.output)
     }

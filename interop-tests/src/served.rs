@@ -20,7 +20,7 @@ pub struct Served {
     running: Option<Running>,
     software: Software,
     setup: Setup,
-    port: u16,
+    ports: [u16; 2],
     folder: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Served {
     pub fn start(setup: Setup) -> Result<Served, Missing> {
         let software = Software::find()?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut served = Served { running: None, software, setup, port: free_port(), folder };
+        let mut served = Served { running: None, software, setup, ports: [free_port(), free_port()], folder };
         served.restart();
         Ok(served)
     }
@@ -74,7 +74,7 @@ impl Served {
     /// When its portal does not answer in time, or it ends, with its log.
     pub fn restart(&mut self) {
         self.kill();
-        let mut running = self.software.start(&self.setup, self.port, self.folder.path(), &self.log_path());
+        let mut running = self.software.start(&self.setup, self.ports, self.folder.path(), &self.log_path());
         let until = Instant::now() + START_LIMIT;
         while TcpStream::connect(self.portal()).is_err() {
             let ended = running.ended();
@@ -92,7 +92,7 @@ impl Served {
 
     /// The portal.
     pub fn portal(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports[0]))
     }
 
     /// What is served.
@@ -110,7 +110,16 @@ impl Served {
         let target = &self.setup.targets[target];
         let number = *target.luns.keys().next().expect("a target that is looked for has a LUN");
         let lun = self.software.lun_number(number);
-        Url { port: self.port, target: target.name.clone(), lun, account: target.chap.clone() }
+        Url { port: self.ports[0], target: target.name.clone(), lun, account: target.chap.clone() }
+    }
+
+    /// The same LUN by the second portal.
+    ///
+    /// # Panics
+    /// When the setup has one way only.
+    pub fn second_url(&self, target: usize) -> Url {
+        assert!(self.setup.two_ways, "there is one way only");
+        Url { port: self.ports[1], ..self.url(target) }
     }
 
     /// The end of what it has logged, over all its lives.

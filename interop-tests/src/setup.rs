@@ -83,6 +83,10 @@ pub struct Setup {
     pub io: Io,
     /// The account that a discovery session has to prove.
     pub discovery: Option<Account>,
+    /// The folder in which the target keeps what outlives it: persistent reservations, saved mode pages.
+    pub state: Option<PathBuf>,
+    /// A second portal, in a portal group of its own: another way to the same disks.
+    pub two_ways: bool,
     /// The targets.
     pub targets: Vec<Target>,
 }
@@ -115,9 +119,16 @@ impl Setup {
         Setup { targets, ..Setup::default() }
     }
 
-    /// The same as a configuration file of `ferrited` that listens on this port of the loopback.
-    pub fn to_toml(&self, port: u16) -> String {
-        let mut text = format!("schema = 1\n\n[global]\nportals = [\"127.0.0.1:{port}\"]\n");
+    /// The same as a configuration file of `ferrited` that listens on the first of these ports of the loopback, and
+    /// where two ways are wanted on both.
+    pub fn to_toml(&self, ports: [u16; 2]) -> String {
+        let [one, two] = ports;
+        let second = format!(", {{ address = \"127.0.0.1:{two}\", group = 2 }}");
+        let second = if self.two_ways { second.as_str() } else { "" };
+        let mut text = format!("schema = 1\n\n[global]\nportals = [\"127.0.0.1:{one}\"{second}]\n");
+        if let Some(state) = &self.state {
+            let _ = writeln!(text, "state_dir = \"{}\"", state.display());
+        }
         if let Some(account) = &self.discovery {
             text += &account_table("[[global.discovery_auth]]", account);
         }
@@ -192,12 +203,16 @@ mod tests {
         target.chap = Some(Account::new("u", "secretsecret"));
         target.mutual_chap = Some(Account::new("t", "terceesterces"));
         let discovery = Some(Account::new("d", "discoversecret"));
-        let setup = Setup { io: Io::Threads, discovery, targets: vec![target] };
+        let state = Some(PathBuf::from("/s"));
+        let setup = Setup { io: Io::Threads, discovery, state, two_ways: true, targets: vec![target] };
 
-        let file: toml::Table = setup.to_toml(3261).parse().unwrap();
+        let file: toml::Table = setup.to_toml([3261, 3262]).parse().unwrap();
         assert_eq!(file["schema"].as_integer(), Some(1));
         assert_eq!(file["global"]["portals"][0].as_str(), Some("127.0.0.1:3261"));
         assert_eq!(file["global"]["discovery_auth"][0]["user"].as_str(), Some("d"));
+        assert_eq!(file["global"]["portals"][1]["address"].as_str(), Some("127.0.0.1:3262"));
+        assert_eq!(file["global"]["portals"][1]["group"].as_integer(), Some(2));
+        assert_eq!(file["global"]["state_dir"].as_str(), Some("/s"));
         assert_eq!(file["engine"]["io"].as_str(), Some("threads"));
         let target = &file["targets"]["iqn.2026-11.com.example:disks"];
         assert_eq!(target["allow"][0].as_str(), Some("any"));

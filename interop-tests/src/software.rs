@@ -60,14 +60,15 @@ impl Software {
     ///
     /// # Panics
     /// When it does not start.
-    pub(crate) fn start(&self, setup: &Setup, port: u16, folder: &Path, log: &Path) -> Running {
+    pub(crate) fn start(&self, setup: &Setup, ports: [u16; 2], folder: &Path, log: &Path) -> Running {
         match self {
             Software::Ferrited(binary) => {
                 let config = folder.join("ferrited.toml");
-                std::fs::write(&config, setup.to_toml(port)).expect("the folder takes a file");
+                std::fs::write(&config, setup.to_toml(ports)).expect("the folder takes a file");
                 Running::start(Command::new(binary).arg("--config").arg(&config).current_dir(folder), log)
             }
             Software::Tgt { daemon, admin } => {
+                let [port, second] = ports;
                 let control = port.to_string();
                 let mut command = Command::new(daemon);
                 command.args([
@@ -77,6 +78,10 @@ impl Software {
                     "--iscsi",
                     &format!("portal=127.0.0.1:{port}"),
                 ]);
+                if setup.two_ways {
+                    // It knows one portal group; the second portal is one more of it.
+                    command.args(["--iscsi", &format!("portal=127.0.0.1:{second}")]);
+                }
                 let mut running = Running::start(&mut command, log);
                 let peer = Peer { admin, control };
                 peer.wait_until_it_listens(&mut running);

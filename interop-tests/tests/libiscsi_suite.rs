@@ -104,6 +104,7 @@ fn passes_of(kind: &str, io: Io, only: Option<&[&str]>, lun: impl Fn(&Path, usiz
     };
     let excuses = excuses_in(include_str!("../libiscsi-skips.txt")).expect("libiscsi-skips.txt can be read");
     let folder = TempDir::new().expect("a temporary folder can be made");
+    let state = Some(folder.path().join("state"));
     let mut devices = Vec::new();
     let mut targets = Vec::new();
     for worker in 0..WORKERS {
@@ -113,10 +114,10 @@ fn passes_of(kind: &str, io: Io, only: Option<&[&str]>, lun: impl Fn(&Path, usiz
         devices.extend(device);
         targets.push(Target::new(&format!("{kind}-{worker}"), vec![lun]));
     }
-    let Some(mut served) = require(Served::start(Setup { io, ..Setup::of(targets) })) else {
+    let Some(mut served) = require(Served::start(Setup { io, state, two_ways: true, ..Setup::of(targets) })) else {
         return;
     };
-    let urls: Vec<_> = (0..WORKERS).map(|worker| served.url(worker)).collect();
+    let urls: Vec<_> = (0..WORKERS).map(|worker| [served.url(worker), served.second_url(worker)]).collect();
 
     let every = suite.tests();
     let tests = match only {

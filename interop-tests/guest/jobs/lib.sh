@@ -72,10 +72,10 @@ prepare() {
 # The LUN as the kernel counts: above 255 the addressing method shows in the number (SAM-5 4.7.7.3, flat space).
 kernel_lun=$((LUN < 256 ? LUN : 16384 + LUN))
 
-# The disk of the LUN in a session, by the session's name in sysfs.
+# The disk of a LUN, $LUN unless said otherwise, in a session, by the session's name in sysfs.
 disk_of() {
   local found
-  found=$(ls -d /sys/class/iscsi_session/$1/device/target*/*:"$kernel_lun"/block/*) && echo "/dev/${found##*/}"
+  found=$(ls -d /sys/class/iscsi_session/$1/device/target*/*:"${2:-$kernel_lun}"/block/*) && echo "/dev/${found##*/}"
 }
 
 # Logs in, and sets `disk` to the LUN's device.
@@ -85,6 +85,34 @@ login() {
   udevadm settle --timeout=30
   disk=$(disk_of 'session*')
 }
+
+# Logs in once more: another I_T nexus of the same initiator. Sets `second` to its device for the LUN.
+login_again() {
+  local known
+  known=$(ls /sys/class/iscsi_session)
+  iscsiadm --mode session --sid "${known#session}" --op new
+  again=$(ls /sys/class/iscsi_session | grep -vx "$known")
+  await 30 "no disk with LUN $LUN in the second session" disk_of "$again"
+  udevadm settle --timeout=30
+  second=$(disk_of "$again")
+}
+
+# A command whose exit code has to be this: `expect CODE COMMAND...`. What it says stands in `said`.
+expect() {
+  local wanted=$1 code=0
+  shift
+  said=$("$@" 2>&1) || code=$?
+  [ "$code" = "$wanted" ] || { printf '%s\n' "$said"; fail "exit $code and not $wanted: $*"; }
+}
+
+# What the last `expect` said has to contain this.
+says() { grep -q -- "$1" <<<"$said" || { printf '%s\n' "$said"; fail "does not say '$1'"; }; }
+
+# The disk for SCSI commands alone: opening it makes nobody probe it behind our back.
+sg_of() { echo "/dev/$(ls "/sys/block/${1##*/}/device/scsi_generic")"; }
+
+# Every attention that waits for a nexus is heard, so that the next command's answer is its own.
+hear() { for _ in 1 2 3 4 5 6; do sg_turs "$1" >/dev/null 2>&1 && return; done; fail "$1 does not become ready"; }
 
 logout() {
   "${node[@]}" --logout
