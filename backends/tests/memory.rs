@@ -238,12 +238,13 @@ fn a_map_of_very_many_pages_ends_early() {
 fn a_write_within_one_page_is_atomic_and_another_is_refused() {
     let disk = MemoryDisk::new(1 << 20);
     let limits = disk.geometry().atomic.unwrap();
-    assert_eq!((limits.max_bytes, limits.granularity, limits.natural), (16 << 10, 512, true));
+    assert_eq!((limits.max_bytes, limits.alignment), (16 << 10, 16 << 10));
+    assert_eq!((limits.granularity, limits.natural), (512, false));
     let disk = Driver::new(disk);
     assert_eq!(disk.write_atomic(16 << 10, &[7; 16 << 10]), Ok(()));
-    assert_eq!(disk.write_atomic(512, &[8; 512]), Ok(()));
+    assert_eq!(disk.write_atomic(0, &[8; 1536]), Ok(()));
     assert_eq!(disk.read(512, 512).unwrap(), [8; 512]);
-    assert_eq!(disk.write_atomic(512, &[9; 1024]), Err(DiskError::Unsupported));
+    assert_eq!(disk.write_atomic(512, &[9; 512]), Err(DiskError::Unsupported));
     assert_eq!(disk.write_atomic(0, &[9; 32 << 10]), Err(DiskError::Unsupported));
     assert_eq!(disk.write_atomic(1 << 20, &[9; 512]), Err(DiskError::OutOfRange));
     assert_eq!(disk.read(16 << 10, 16 << 10).unwrap(), [7; 16 << 10]);

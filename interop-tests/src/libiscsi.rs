@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long one test of the suite may take. The slowest, which wait for a target to stay silent, take three seconds.
 pub const TEST_LIMIT: Duration = Duration::from_secs(60);
 
+/// Tests that find zeroes only on a unit to which nobody has written: this one zeroes 256 blocks and compares 257.
+const WANTS_ZEROES: [&str; 1] = ["MultipathIO.CompareAndWrite"];
+
 /// The suite on this machine.
 #[derive(Debug, Clone)]
 pub struct Suite {
@@ -74,7 +77,8 @@ impl Suite {
     /// Runs the tests, as many at a time as there are LUNs; each LUN has two URLs, the two paths of the multipath tests.
     /// The verdicts by name.
     pub fn run(&self, tests: &[String], luns: &[[Url; 2]]) -> BTreeMap<String, Verdict> {
-        let queue = Mutex::new(tests.iter());
+        let (first, rest): (Vec<_>, Vec<_>) = tests.iter().partition(|test| WANTS_ZEROES.contains(&test.as_str()));
+        let queue = Mutex::new(first.into_iter().chain(rest));
         let verdicts = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
             for lun in luns {

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 /// Each worker has a target of its own. More of them than cores, because a dozen tests do nothing but wait.
 const WORKERS: usize = 4;
 const MIB: u32 = 64;
+/// Overwriting it takes longer than the suite waits for an operation to begin, on any machine of today.
+const LARGE_MIB: u32 = 6 << 10;
 
 #[test]
 fn a_memory_lun_passes_with_io_uring() {
@@ -37,6 +39,16 @@ fn a_read_only_lun_passes_what_only_a_read_only_lun_can_show() {
     let read_only = |(lun, device): (Lun, Option<LoopDevice>)| (Lun { read_only: true, ..lun }, device);
     passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| memory(folder, worker).map(read_only));
     passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| block_file(folder, worker).map(read_only));
+}
+
+#[test]
+fn a_lun_that_takes_long_to_sanitize_goes_on_with_it_whatever_is_reset() {
+    let large = |_: &Path, worker: usize| {
+        // One test runs, on the first of them.
+        let mib = if worker == 0 { LARGE_MIB } else { MIB };
+        Some((Lun::on(Disk::Memory { mib }), None))
+    };
+    passes_of("large", Io::Auto, Some(&["Sanitize.Reset"]), large);
 }
 
 #[test]

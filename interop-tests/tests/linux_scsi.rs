@@ -3,10 +3,12 @@
 //! Each test boots a Debian kernel in QEMU; the scripts in `guest/jobs` say what it does there.
 
 use ferrite_interop_tests::guest::{Guest, Job, expect_job};
-use ferrite_interop_tests::need::require;
+use ferrite_interop_tests::need::{self, require};
+use ferrite_interop_tests::process;
 use ferrite_interop_tests::served::Served;
 use ferrite_interop_tests::setup::{Disk, Io, Lun, Setup, Target};
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -107,4 +109,25 @@ fn multipath_prefers_what_alua_says_and_goes_on_when_a_path_is_cut() {
     let Some(served) = require(Served::start(setup)) else { return };
     let job = job(&guest, "multipath.sh", &served).set("PORT2", served.second_url(0).port);
     expect_job(job.run(), "multipath");
+}
+
+#[test]
+fn a_drive_shows_its_disc_ejects_it_and_takes_it_back() {
+    let Some(guest) = require(Guest::find()) else { return };
+    let Some(xorriso) = require(need::tool("xorriso")) else { return };
+    let folder = temporary();
+    let (data, path) = (folder.path().join("data"), folder.path().join("disc.iso"));
+    let content: Vec<u8> = (0u32..1 << 16).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&data, &content).expect("the folder takes a file");
+    let mut make = Command::new(xorriso);
+    make.args(["-as", "mkisofs", "-quiet", "-o"]).arg(&path).arg(&data);
+    process::run(&mut make, Duration::from_secs(60)).expect_success("xorriso");
+    let digest =
+        process::run(Command::new("sha256sum").arg(&data), Duration::from_secs(10)).expect_success("sha256sum");
+    let digest = digest.split_whitespace().next().expect("a digest").to_owned();
+    let bytes = path.metadata().expect("it was made").len();
+    let setup = setup(&folder, Io::Auto, vec![Lun::on(Disk::Disc { path })]);
+    let Some(served) = require(Served::start(setup)) else { return };
+    let job = job(&guest, "cdrom.sh", &served).set("BYTES", bytes).set("DIGEST", digest);
+    expect_job(job.run(), "a drive for discs");
 }

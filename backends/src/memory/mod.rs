@@ -82,10 +82,10 @@ impl MemoryDisk {
         self.table.resident()
     }
 
-    // A page changes at once, and by this rule no extent touches two.
+    // A page changes at once, and what begins with one and is no longer touches no other.
     fn atomic(&self) -> AtomicLimits {
-        let (unit, max_bytes) = (self.block_size, PAGE_BYTES as u32);
-        AtomicLimits { max_bytes, granularity: unit, alignment: unit, natural: true }
+        let page = PAGE_BYTES as u32;
+        AtomicLimits { max_bytes: page, granularity: self.block_size, alignment: page, natural: false }
     }
 
     fn size(&self) -> u64 {
