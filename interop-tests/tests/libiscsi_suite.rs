@@ -38,16 +38,13 @@ fn a_read_only_lun_passes_what_only_a_read_only_lun_can_show() {
         ["ReadOnly.ReadOnlySBC", "Inquiry.Standard", "Read10.Simple", "ReadCapacity16.Simple", "ModeSense6.AllPages"];
     let read_only = |(lun, device): (Lun, Option<LoopDevice>)| (Lun { read_only: true, ..lun }, device);
     passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| memory(folder, worker).map(read_only));
-    passes_of("readonly", Io::Auto, Some(&TESTS), |folder, worker| block_file(folder, worker).map(read_only));
+    passes_of("readonly-file", Io::Auto, Some(&TESTS), |folder, worker| block_file(folder, worker).map(read_only));
 }
 
 #[test]
 fn a_lun_that_takes_long_to_sanitize_goes_on_with_it_whatever_is_reset() {
-    let large = |_: &Path, worker: usize| {
-        // One test runs, on the first of them.
-        let mib = if worker == 0 { LARGE_MIB } else { MIB };
-        Some((Lun::on(Disk::Memory { mib }), None))
-    };
+    // Memory is taken when it is written, and one test runs on one of them.
+    let large = |_: &Path, _| Some((Lun::on(Disk::Memory { mib: LARGE_MIB }), None));
     passes_of("large", Io::Auto, Some(&["Sanitize.Reset"]), large);
 }
 
