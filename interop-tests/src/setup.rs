@@ -24,6 +24,11 @@ pub enum Disk {
         /// Its size.
         mib: u32,
     },
+    /// Nothing: reads are zeroes, writes vanish.
+    Null {
+        /// The size it says it has.
+        mib: u32,
+    },
     /// A file through the page cache, made by the target unless the LUN is read only.
     File {
         /// Where it is.
@@ -167,6 +172,7 @@ impl Lun {
     fn to_toml(&self) -> String {
         let mut text = match &self.disk {
             Disk::Memory { mib } => format!("backend = \"memory\"\nsize = \"{mib}MiB\"\n"),
+            Disk::Null { mib } => format!("backend = \"null\"\nsize = \"{mib}MiB\"\n"),
             Disk::File { path, mib } => {
                 // What cannot be written is not made: a read-only file has to be there.
                 let create = !self.read_only;

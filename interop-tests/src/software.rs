@@ -192,7 +192,7 @@ fn tgt_lun_number(number: u32) -> u32 {
 fn disk_file(disk: &Disk, folder: &Path, name: &str) -> PathBuf {
     let (path, mib) = match disk {
         Disk::Block { path } | Disk::Disc { path } => return path.clone(),
-        Disk::Memory { mib } => (folder.join(name), mib),
+        Disk::Memory { mib } | Disk::Null { mib } => (folder.join(name), mib),
         Disk::File { path, mib } => (path.clone(), mib),
     };
     if !path.exists() {

@@ -82,8 +82,8 @@ for type in 1 3 5 6 7 8; do
 done
 out "$disk" --reserve --param-rk=0x11 --prout-type=5
 out "$second" --preempt --param-rk=0x22 --param-sark=0x11 --prout-type=5
-[ "$(keys)" = "0x22 " ] || fail "the keys are $(keys)"
 hear "$disk"
+[ "$(keys)" = "0x22 " ] || fail "the keys are $(keys)"
 if write_to "$disk" 2>/dev/null; then fail "a node that was preempted writes"; fi
 out "$second" --release --param-rk=0x22 --prout-type=5
 write_to "$disk"
