@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long one test of the suite may take. The slowest waits for a whole medium to be overwritten.
-pub const TEST_LIMIT: Duration = Duration::from_secs(150);
+pub const TEST_LIMIT: Duration = Duration::from_secs(240);
 
 /// Tests that find zeroes only on a unit to which nobody has written: this one zeroes 256 blocks and compares 257.
 const WANTS_ZEROES: [&str; 1] = ["MultipathIO.CompareAndWrite"];

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 /// Each worker has a target of its own. More of them than cores, because a dozen tests do nothing but wait.
 const WORKERS: usize = 4;
 const MIB: u32 = 64;
-/// Overwriting so much of nothing takes a quarter of a minute: the suite looks after three seconds and after four more,
+/// Overwriting so much of nothing takes twenty seconds: the suite looks after three and after four more, then each minute,
 /// and has [`libiscsi::TEST_LIMIT`](ferrite_interop_tests::libiscsi::TEST_LIMIT).
-const LARGE_MIB: u32 = 96 << 10;
+const LARGE_MIB: u32 = 384 << 10;
 
 #[test]
 fn a_memory_lun_passes_with_io_uring() {
