@@ -4,7 +4,7 @@
 //! the directory made durable. Whoever reads it, also after a loss of power, finds one version or the other whole.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,7 +36,7 @@ impl StateDir {
     /// It cannot be made or written to, or another process has it.
     pub fn open(path: &Path) -> io::Result<Arc<Self>> {
         let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        fs::create_dir_all(path).map_err(about)?;
+        make_durably(path).map_err(about)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(about)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -71,9 +71,9 @@ impl Keeper {
             Refusal::new(codes::STATE_UNUSABLE, what)
                 .hint("restore the file, or remove it to have the unit begin without reservations and saved settings")
         };
-        let bytes = match fs::read(&self.path) {
+        let bytes = match read_bounded(&self.path) {
             Ok(bytes) if bytes.len() <= FILE_MAX => bytes,
-            Ok(bytes) => return Err(refuse(format!("it has {} bytes, the limit is {FILE_MAX}", bytes.len()))),
+            Ok(_) => return Err(refuse(format!("it is longer than the limit of {FILE_MAX} bytes"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lasting::default()),
             Err(error) => return Err(refuse(error.to_string())),
         };
@@ -92,7 +92,8 @@ impl Keeper {
     /// Puts `lasting` on stable storage in place of what was kept. Blocks.
     ///
     /// # Errors
-    /// What the system says; what was kept before is kept still.
+    /// What the system says; what was kept before is kept still, unless it is the directory that cannot be made
+    /// durable: then a loss of power decides between the two.
     pub fn save(&self, lasting: &Lasting) -> io::Result<()> {
         let kept = Kept { version: VERSION, unit: self.unit.clone(), lasting: lasting.clone() };
         let mut bytes = serde_json::to_vec_pretty(&kept).map_err(io::Error::other)?;
@@ -132,10 +133,29 @@ struct Version {
     version: u32,
 }
 
+/// Makes a directory and those above it, and has each in the one above it on stable storage: a file is only as durable
+/// as the way to it.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    fs::create_dir_all(path)?;
+    for made in missing {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        sync_directory(above.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// One byte more than the limit tells that it is longer.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -243,6 +263,7 @@ mod tests {
         let text = fs::read_to_string(keeper.path()).unwrap();
         for (damaged, why) in [
             (String::new(), "EOF"),
+            ("\0".repeat(text.len()), "line"),
             (text[..text.len() / 2].to_owned(), "line"),
             (text.replace("\"version\": 1", "\"version\": 2"), "version is 2"),
             (text.replace("serial:1", "serial:9"), "serial:9"),

@@ -23,6 +23,9 @@ pub struct Nexus {
     /// What WRITE BUFFER put into the echo buffer.
     #[serde(skip)]
     echo: Option<Box<[u8]>>,
+    /// Another one of this name hears what there is to hear.
+    #[serde(skip)]
+    stands_in: bool,
 }
 
 impl Nexus {
@@ -30,7 +33,21 @@ impl Nexus {
     pub fn new(id: NexusId) -> Self {
         let mut attentions = AttentionQueue::default();
         attentions.push(Attention::PowerOn);
-        Nexus { id, attentions, read_to: None, verdict: Verdict::default(), media_events: None, echo: None }
+        Nexus {
+            id,
+            attentions,
+            read_to: None,
+            verdict: Verdict::default(),
+            media_events: None,
+            echo: None,
+            stands_in: false,
+        }
+    }
+
+    /// One of the same name, for work that goes on beside the nexus itself: it learns how things stand, hears nothing,
+    /// and takes nothing of what the nexus itself has to hear. No unit counts it among those that are there.
+    pub fn stand_in(id: NexusId) -> Self {
+        Nexus { attentions: AttentionQueue::default(), stands_in: true, ..Nexus::new(id) }
     }
 
     /// Who it is.
@@ -68,7 +85,7 @@ impl Nexus {
     /// Reads what `book` has that is new: one atomic load where there is nothing.
     pub(crate) fn meet(&mut self, book: &Book) {
         if self.read_to != Some(book.generation()) {
-            let news = book.since(self.read_to, &self.id);
+            let news = if self.stands_in { book.standing(&self.id) } else { book.since(self.read_to, &self.id) };
             news.attentions.into_iter().for_each(|attention| self.attentions.push(attention));
             self.verdict = news.verdict;
             self.read_to = Some(news.generation);

@@ -60,10 +60,11 @@ impl Catalog {
         self.targets.values().flat_map(|target| target.luns.values())
     }
 
-    /// [`Lun::id`] of each LUN that `next` has no more.
+    /// [`Lun::id`] of each LUN that `next` has no more, or has on another disk.
     pub fn luns_gone_from(&self, next: &Self) -> Vec<u64> {
-        let stays: BTreeSet<u64> = next.luns().map(|lun| lun.id).collect();
-        self.luns().map(|lun| lun.id).filter(|id| !stays.contains(id)).collect()
+        let stays: BTreeMap<u64, &Lun> = next.luns().map(|lun| (lun.id, &**lun)).collect();
+        let gone = |lun: &&Arc<Lun>| !stays.get(&lun.id).is_some_and(|next| Arc::ptr_eq(&next.disk, &lun.disk));
+        self.luns().filter(gone).map(|lun| lun.id).collect()
     }
 
     /// Whether the disk behind `lun` is still served.

@@ -1,18 +1,25 @@
 //! The command that an errand is for, with all that its unit needs to go on with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ferrite_scsi::{Answer, Attribute, Command, Copied, Copy, LogicalUnit, Nexus, NexusId, Plan, Port};
+use ferrite_api::Iqn;
+use ferrite_scsi::{Answer, Attribute, Command, Copied, Copy, LogicalUnit, Nexus, NexusId, Plan, Port, Source};
 
 use crate::catalog::{Lun, Target};
 
 /// See the module. The nexus of the session stays with its shard; here is one of the same name, which asks the units'
 /// books as that one does and hears no attention in its place.
 pub(crate) struct Commission {
-    pub(crate) nexus: NexusId,
-    pub(crate) target: Arc<Target>,
-    pub(crate) lun: Arc<Lun>,
-    pub(crate) order: Order,
+    pub(super) nexus: NexusId,
+    /// Name of the target.
+    pub(super) target: Iqn,
+    port: Port,
+    pub(super) lun: Arc<Lun>,
+    /// By number: the units between which bytes move. Others of the target are not held: they may be removed, and
+    /// their disks closed, while this goes on.
+    pub(super) ends: BTreeMap<u16, Arc<Lun>>,
+    order: Order,
 }
 
 /// A command as it was asked, kept.
@@ -29,6 +36,17 @@ pub(crate) struct Order {
 }
 
 impl Commission {
+    /// The command `order` of `nexus` for `lun`, which `plan` is for.
+    pub(crate) fn new(plan: &Plan, nexus: NexusId, target: &Target, lun: Arc<Lun>, order: Order) -> Self {
+        let end = |number| Some((number, target.luns.get(&number)?.clone()));
+        let ends = match plan {
+            Plan::Copy(copy) => numbers(copy).filter_map(end).collect(),
+            _ => BTreeMap::new(),
+        };
+        let port = target.port(nexus.portal_group).clone();
+        Self { nexus, target: target.name.clone(), port, lun, ends, order }
+    }
+
     /// Goes on with the command now that the disk was asked.
     pub(crate) fn answered(&self, answer: &Answer) -> Plan {
         self.going_on(|unit, nexus, port, command| unit.answered(nexus, port, command, answer))
@@ -41,15 +59,22 @@ impl Commission {
 
     /// The session's standing with another unit of the target.
     pub(crate) fn stand_in(&self) -> Nexus {
-        let mut nexus = Nexus::new(self.nexus.clone());
-        nexus.forget_attentions();
-        nexus
+        Nexus::stand_in(self.nexus.clone())
     }
 
     fn going_on(&self, with: impl FnOnce(&LogicalUnit, &mut Nexus, &Port, &Command<'_>) -> Plan) -> Plan {
-        let port = self.target.port(self.nexus.portal_group);
-        with(&self.lun.unit, &mut self.stand_in(), port, &self.order.command())
+        with(&self.lun.unit, &mut self.stand_in(), &self.port, &self.order.command())
     }
+}
+
+fn numbers(copy: &Copy) -> impl Iterator<Item = u16> {
+    copy.moves.iter().flat_map(|part| {
+        let from = match part.from {
+            Source::Unit { lun, .. } => Some(lun),
+            Source::Zeroes => None,
+        };
+        from.into_iter().chain([part.to])
+    })
 }
 
 impl Order {

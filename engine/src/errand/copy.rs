@@ -17,27 +17,12 @@ use std::sync::Arc;
 pub(super) fn copy(copy: &Copy, commission: &Commission, outing: &Arc<Outing>) -> Plan {
     let copied = Porter::new(copy, commission, outing).carry_all();
     if let Some(failure) = &copied.failure {
-        tracing::info!(target = commission.target.name.as_str(), bytes = copied.bytes, ?failure, "a copy ended early");
+        tracing::info!(target = commission.target.as_str(), bytes = copied.bytes, ?failure, "a copy ended early");
     }
     if copy.immediate {
         copy.ended(&copied);
     }
     commission.copied(copy, &copied)
-}
-
-/// [`Lun::id`] of each unit that takes part.
-pub(super) fn units(copy: &Copy, commission: &Commission) -> Vec<u64> {
-    numbers(copy).filter_map(|number| Some(commission.target.luns.get(&number)?.id)).collect()
-}
-
-fn numbers(copy: &Copy) -> impl Iterator<Item = u16> {
-    copy.moves.iter().flat_map(|part| {
-        let from = match part.from {
-            Source::Unit { lun, .. } => Some(lun),
-            Source::Zeroes => None,
-        };
-        from.into_iter().chain([part.to])
-    })
 }
 
 /// One copy on its way.
@@ -63,13 +48,12 @@ type Stopped = (CopySide, Option<Sense>);
 
 impl<'a> Porter<'a> {
     fn new(copy: &'a Copy, commission: &Commission, outing: &'a Arc<Outing>) -> Self {
-        let end = |number| {
-            let lun = commission.target.luns.get(&number)?.clone();
+        let end = |(&number, lun): (&u16, &Arc<Lun>)| {
             let mut disk = Blocking::new(lun.disk.clone());
             disk.hold(Some(outing.clone()));
-            Some((number, End { lun, nexus: commission.stand_in(), disk, outing: outing.clone() }))
+            (number, End { lun: lun.clone(), nexus: commission.stand_in(), disk, outing: outing.clone() })
         };
-        Self { copy, outing, ends: numbers(copy).filter_map(end).collect(), chunk: Vec::new(), moved: 0 }
+        Self { copy, outing, ends: commission.ends.iter().map(end).collect(), chunk: Vec::new(), moved: 0 }
     }
 
     fn carry_all(mut self) -> Copied {
@@ -162,8 +146,10 @@ impl<'a> Porter<'a> {
 impl End {
     /// Nobody compares and writes these bytes while they change.
     fn claim(&self, at: u64, len: u64) -> Result<Pass, Stopped> {
-        let pass = self.lun.lane.claim_change(at, len, Instant::now() + CLAIM_DEADLINE);
-        pass.ok_or((CopySide::Destination, Some(Sense::TIMED_OUT)))
+        let wanted = || !self.outing.is_given_up();
+        let pass = self.lun.lane.claim_change(at, len, Instant::now() + CLAIM_DEADLINE, wanted);
+        let why = if wanted() { Sense::TIMED_OUT } else { Sense::COPY_CANCELLED };
+        pass.ok_or((CopySide::Destination, Some(why)))
     }
 
     /// The same for what the disk may still do when it was given up.

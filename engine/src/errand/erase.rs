@@ -50,7 +50,12 @@ impl Erasing {
     }
 
     pub(crate) fn errand(self) -> Errand {
-        Errand { kind: Kind::Erase, units: vec![self.lun.id], work: Box::new(move |outing| self.run(outing)) }
+        Errand {
+            kind: Kind::Erase,
+            units: vec![self.lun.id],
+            session: None,
+            work: Box::new(move |outing| self.run(outing)),
+        }
     }
 
     fn run(mut self, outing: &Arc<Outing>) -> Plan {

@@ -12,7 +12,7 @@ pub(super) fn keep(amendment: Amendment, commission: &Commission) -> Plan {
         Ok(()) => lun.unit.book().amend(amendment),
         Err(error) => {
             tracing::error!(
-                target = commission.target.name.as_str(),
+                target = commission.target.as_str(),
                 lun = lun.number,
                 file = %keeper.path().display(),
                 %error,

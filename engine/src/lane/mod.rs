@@ -32,7 +32,7 @@ mod line;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferrite_backends::{Finished, Home};
 
@@ -140,15 +140,22 @@ impl Lane {
     }
 
     /// Claims a change for work that is not a shard's, whether the lane is armed or not, and waits for it on this
-    /// thread; `None` when that takes until `until`, and the claim is over.
+    /// thread; `None` when that takes until `until` or is not `wanted` any more, and the claim is over.
     ///
     /// A pass should not be held for long at a time, for somebody's COMPARE AND WRITE may wait for it: a chunk of the
     /// work, not all of it. Not for work of a command that holds [`Claim::Alone`], which needs no other claim.
-    pub(crate) fn claim_change(self: &Arc<Self>, at: u64, len: u64, until: Instant) -> Option<Pass> {
+    pub(crate) fn claim_change(
+        self: &Arc<Self>,
+        at: u64,
+        len: u64,
+        until: Instant,
+        wanted: impl Fn() -> bool,
+    ) -> Option<Pass> {
         let by: Arc<dyn Call> = Arc::new(Parked(thread::current()));
         let Claimed { pass, .. } = self.claim(Claim::Change { at, len }, &by, 0).expect("changes are not counted");
         while !pass.goes() {
-            thread::park_timeout(until.checked_duration_since(Instant::now())?);
+            let left = until.checked_duration_since(Instant::now()).filter(|_| wanted())?;
+            thread::park_timeout(left.min(WANTED_LOOK));
         }
         Some(pass)
     }
@@ -214,6 +221,9 @@ fn call(free: Vec<Waiter>) {
     }
 }
 
+/// How often a thread that waits looks whether it is still to.
+const WANTED_LOOK: Duration = Duration::from_millis(50);
+
 /// A thread that waits.
 struct Parked(Thread);
 
@@ -233,7 +243,6 @@ impl std::fmt::Debug for Waiter {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, AtomicUsize};
-    use std::time::Duration;
 
     const FIRST: Claim = Claim::Exchange { at: 0, len: 512 };
 
@@ -363,8 +372,8 @@ mod tests {
     fn a_thread_that_waits_too_long_gives_up_and_leaves_nothing_behind() {
         let (lane, (calls, by)) = (armed(), callers());
         let held = lane.claim(FIRST, &by, 1).unwrap();
-        assert!(lane.claim_change(0, 1, Instant::now() + Duration::from_millis(20)).is_none());
-        assert!(lane.claim_change(512, 1, soon()).is_some(), "these bytes are free");
+        assert!(lane.claim_change(0, 1, Instant::now() + Duration::from_millis(20), || true).is_none());
+        assert!(lane.claim_change(512, 1, soon(), || true).is_some(), "these bytes are free");
         drop(held);
         assert!(lane.claim(FIRST, &by, 2).unwrap().goes);
         assert!(calls.heard().is_empty());
@@ -388,7 +397,7 @@ mod tests {
                         let cell = &cells[at as usize];
                         if thread % 3 == 0 {
                             // A plain write: indivisible by itself, which is what a lane takes it for.
-                            let _pass = lane.claim_change(at, 1, soon()).unwrap();
+                            let _pass = lane.claim_change(at, 1, soon(), || true).unwrap();
                             cell.fetch_add(1, Ordering::Relaxed);
                         } else {
                             let by: Arc<dyn Call> = Arc::new(Parked(thread::current()));

@@ -29,8 +29,8 @@ impl<I: Io> Shard<I> {
             Plan::Abort { nexuses } => self.abort_nexuses(key, unit, nexuses),
             Plan::Erase(erase) => self.erase(key, lun, *erase),
             plan => {
-                let target = member.target.clone().expect("it has units");
-                let commission = Commission { nexus: member.nexus().clone(), target, lun, order };
+                let target = member.target.as_ref().expect("it has units");
+                let commission = Commission::new(&plan, member.nexus().clone(), target, lun, order);
                 self.send_errand(key, plan, commission);
             }
         }
@@ -38,7 +38,15 @@ impl<I: Io> Shard<I> {
 
     fn send_errand(&mut self, key: TaskKey, plan: Plan, commission: Commission) {
         let at_once = matches!(&plan, Plan::Copy(copy) if copy.immediate);
-        let home = self.teller(key);
+        let tell = self.teller(key);
+        // The next session of the same initiator port is let in when nothing of this one will be written any more:
+        // that of a command which was answered before, too.
+        let session = self.tasks.live(key).session;
+        let seat = self.members[session].seat.clone();
+        let home = move |plan| {
+            tell(plan);
+            drop(seat);
+        };
         match self.errands.send(errand(plan, commission), home) {
             Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
             Ok(ticket) => {
@@ -156,6 +164,8 @@ impl<I: Io> Shard<I> {
         }
         let (of, tell) = (Some(nexuses.into()), Some(Attention::CommandsCleared));
         self.everywhere(|| Letter::AbortUnit { unit, by, of: of.clone(), tell, hold: hold.clone() });
+        // The book has changed, and there is nothing left to be alone for. Whoever waits for others must not keep them.
+        self.tasks.live(key).pass = None;
     }
 
     /// Ends a task that was away.

@@ -90,6 +90,7 @@ impl<I: Io> Shard<I> {
                 let tell = (!reset).then_some(Attention::CommandsCleared);
                 if reset {
                     unit.unit.book().reset(None, Attention::DeviceReset);
+                    self.errands.stop_copies(unit.id, &hold);
                 }
                 self.everywhere(|| Letter::AbortUnit { unit: unit.id, by: serial, of: None, tell, hold: hold.clone() });
             }
@@ -102,6 +103,7 @@ impl<I: Io> Shard<I> {
                 let target = self.members[session].target.clone();
                 for unit in target.iter().flat_map(|target| target.luns.values()) {
                     unit.unit.book().reset(None, Attention::BusReset);
+                    self.errands.stop_copies(unit.id, &hold);
                     let abort =
                         || Letter::AbortUnit { unit: unit.id, by: serial, of: None, tell: None, hold: hold.clone() };
                     self.everywhere(abort);
@@ -133,6 +135,7 @@ impl<I: Io> Shard<I> {
                     self.abort_task(session, tag, &hold);
                 }
                 self.wait_for_aborted(session, None, &hold);
+                self.errands.stop_copies_of(serial, None, &hold);
                 for unit in self.members[session].units() {
                     unit.lun.unit.book().nexus_lost(serial);
                     unit.nexus.post(Attention::NexusLoss);
@@ -258,6 +261,10 @@ impl<I: Io> Shard<I> {
                 self.abort_task(session, tag, hold);
             }
             self.wait_for_aborted(session, Some(number), hold);
+            if of.is_some() {
+                // Copies that were answered before, and those whose command went to another unit.
+                self.errands.stop_copies_of(self.members[session].serial, Some(unit), hold);
+            }
         }
     }
 
@@ -300,6 +307,7 @@ impl<I: Io> Shard<I> {
             self.abort_task(session, tag, &hold);
         }
         self.wait_for_aborted(session, None, &hold);
+        self.errands.stop_copies_of(serial, None, &hold);
     }
 
     /// What earlier aborts of a session left on the disk of LUN `number`, or of all.
@@ -333,6 +341,7 @@ impl<I: Io> Shard<I> {
             "session ended"
         );
         let none: Hold = Arc::new(());
+        self.errands.stop_copies_of(member.serial, None, &none);
         for key in member.tasks().collect::<Vec<_>>() {
             self.orphan(key, &none);
         }

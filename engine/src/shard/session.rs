@@ -20,8 +20,8 @@ pub(crate) struct Member {
     pub(crate) link: Option<usize>,
     /// Unique on this node for as long as it runs.
     pub(crate) serial: u64,
-    /// Its place in the roster, given back when the last of its jobs is home.
-    pub(crate) seat: Seat,
+    /// Its place in the roster, given back when the last of its jobs is home, and the last of its copies.
+    pub(crate) seat: Arc<Seat>,
     /// `None` for a discovery session.
     pub(crate) target: Option<Arc<Target>>,
     nexus: NexusId,
@@ -76,7 +76,7 @@ impl Member {
             protocol,
             link: Some(link),
             serial,
-            seat,
+            seat: Arc::new(seat),
             target: None,
             nexus,
             units: Vec::new(),

@@ -26,7 +26,7 @@ fn naa(host: &mut Host, lun: u16) -> Vec<u8> {
 }
 
 /// EXTENDED COPY (LID1) to `lun`: `blocks` blocks from block `from` of the first unit to block `to` of the second.
-fn extended_copy(host: &mut Host, lun: u16, units: [u16; 2], from: u64, to: u64, blocks: u16) -> Request {
+pub(crate) fn extended_copy(host: &mut Host, lun: u16, units: [u16; 2], from: u64, to: u64, blocks: u16) -> Request {
     let mut list = vec![0; 16];
     list[3] = 64;
     list[11] = 28;
@@ -58,7 +58,7 @@ fn ended(host: &mut Host, itt: u32) -> ScsiResult {
 }
 
 /// Waits for something that happens before anything is answered.
-fn until(host: &mut Host, happened: impl Fn() -> bool) {
+pub(crate) fn until(host: &mut Host, happened: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
     while !happened() {
         host.ping(b"").unwrap();

@@ -1,5 +1,6 @@
 //! A running engine, asked over TCP by an initiator and in process by an operator.
 
+mod background;
 mod changing;
 mod common;
 mod copying;

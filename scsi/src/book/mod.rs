@@ -359,6 +359,12 @@ impl Book {
         News { generation: self.generation(), attentions, verdict: state.verdict(nexus) }
     }
 
+    /// How things stand for `nexus`, which has nothing to hear and is not counted among those that are there.
+    pub(crate) fn standing(&self, nexus: &NexusId) -> News {
+        let state = self.state();
+        News { generation: self.generation(), attentions: Vec::new(), verdict: state.verdict(nexus) }
+    }
+
     fn change(&self, change: impl FnOnce(&mut State, u64)) {
         let mut state = self.state();
         let next = self.generation() + 1;

@@ -220,6 +220,7 @@ mod tests {
     use super::*;
     use crate::attention::Attention;
     use crate::lasting::{Reach, ShutOut};
+    use crate::nexus::Nexus;
 
     fn id(session: u64) -> NexusId {
         NexusId { session, name: format!("iqn.2026-11.com.example:host,i,0x{session:012x}").into(), portal_group: 1 }
@@ -343,6 +344,28 @@ mod tests {
         });
         let Plan::Keep(amendment) = book.persist(&id(1), &register(1, true)) else { panic!("nothing to keep") };
         assert!(!amendment.keep.settings.write_protect && amendment.next.settings.write_protect);
+    }
+
+    #[test]
+    fn whoever_stands_in_for_a_nexus_sees_how_things_stand_and_takes_nothing_that_it_has_to_hear() {
+        let book = Book::new();
+        let (holder, mut other, mut nexus) = (id(1), Nexus::new(id(2)), Nexus::stand_in(id(2)));
+        other.meet(&book);
+        other.forget_attentions();
+        let _good = book.persist(&holder, &register(1, false));
+        let _good = book.persist(&id(2), &register(2, false));
+        let kind = Ok(ReservationType::ExclusiveAccess);
+        let _good = book.persist(&holder, &Request::Reserve { claimed: 1, kind: ReservationType::ExclusiveAccess });
+        let _good = book.persist(&holder, &Request::Preempt { claimed: 1, victim: 2, kind, abort: false });
+        nexus.meet(&book);
+        assert_eq!((nexus.verdict().shut_out, nexus.attentions()), (ShutOut::FromAccess, vec![]));
+        other.meet(&book);
+        assert_eq!(other.attentions(), [Attention::RegistrationsPreempted]);
+        // When the session has ended, what still goes on for it does not bring it back.
+        book.forget(2);
+        let _good = book.persist(&id(2), &register(2, false));
+        nexus.meet(&book);
+        assert!(book.reservations().registrations.iter().all(|one| !one.connected));
     }
 
     #[test]

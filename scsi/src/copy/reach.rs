@@ -67,7 +67,7 @@ impl<'a> Reached<'a> {
 
     /// What the unit says to the nexus of the command, were that to read or to write it by itself.
     pub(crate) fn refuses(&self, asked: &Asked<'_>, write: bool) -> Option<Reply> {
-        self.unit.refuses(&mut Nexus::new(asked.nexus.id().clone()), write)
+        self.unit.refuses(&mut Nexus::stand_in(asked.nexus.id().clone()), write)
     }
 
     /// Whether both are the same medium.
