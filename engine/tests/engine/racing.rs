@@ -24,7 +24,7 @@ const DISK_BYTES: u64 = 1 << 20;
 
 #[test]
 fn no_update_is_lost_in_memory() {
-    both_tenants(|choice| race(choice, MemoryDisk::new(DISK_BYTES), 6, 300));
+    both_tenants(|choice| race(choice, MemoryDisk::new(DISK_BYTES), 6, 17_000));
 }
 
 #[test]

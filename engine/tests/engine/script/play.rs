@@ -78,7 +78,7 @@ impl Player<'_> {
         if !self.sessions.contains_key(name) {
             let stream = TcpStream::connect(self.portal).map_err(|error| error.to_string())?;
             stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
-            let mut settings = Settings::normal(&format!("iqn.2026-11.com.example:host-{name}"), self.target);
+            let mut settings = Settings::normal(format!("iqn.2026-11.com.example:host-{name}"), self.target);
             settings.isid[5] = name.bytes().fold(0, u8::wrapping_add);
             let initiator = Initiator::login(stream, &settings).map_err(|error| error.to_string())?;
             self.sessions.insert(name.to_owned(), Session { initiator, luns: Vec::new() });
