@@ -82,7 +82,8 @@ impl Lun {
         self.disk.describe()
     }
 
-    /// The same LUN; where its disk is thin, initiators are warned when this share of its space is used.
+    /// The same LUN; where its disk is thin, initiators are warned when this share of its space is used. A disk that
+    /// cannot tell its space, as a block device, is refused with it.
     pub fn soft_threshold(mut self, share: Percent) -> Self {
         self.soft_threshold = Some(share);
         self

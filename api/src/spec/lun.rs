@@ -16,7 +16,7 @@ pub struct LunSpec {
     /// Writes are refused, and the unit says so.
     pub read_only: bool,
     /// Initiators are warned when the disk's own space is used to this share (THIN PROVISIONING SOFT THRESHOLD
-    /// REACHED); None never warns.
+    /// REACHED); None never warns. Devices cannot tell their space: a LUN on one is refused with it.
     pub soft_threshold: Option<Percent>,
     /// Who it says it is.
     pub identity: IdentitySpec,

@@ -73,9 +73,16 @@ impl Lun {
     }
 
     /// The same with a soft threshold (SBC-3, thin provisioning).
-    #[must_use]
-    pub fn with_soft_threshold(self, soft_threshold: Option<Percent>) -> Self {
-        Self { soft_threshold, ..self }
+    ///
+    /// # Errors
+    /// The disk cannot tell how much space it has: nobody would ever be warned.
+    pub fn with_soft_threshold(self, soft_threshold: Option<Percent>) -> Result<Self, Refusal> {
+        if soft_threshold.is_some() && matches!(self.disk.usage(), Ok(None)) {
+            let what = format!("{} cannot tell how much space it has left", self.disk.describe());
+            return Err(Refusal::new(codes::DISK_UNFIT, what)
+                .hint("leave `soft_threshold` out, and watch the space of the pool behind the device on the host"));
+        }
+        Ok(Self { soft_threshold, ..self })
     }
 
     /// A unit that is only read, and of whose state nothing lasts.

@@ -216,7 +216,7 @@ impl Engine {
     /// SOFT THRESHOLD REACHED).
     ///
     /// # Errors
-    /// As of [`Engine::add_disk`].
+    /// As of [`Engine::add_disk`]; also if the disk cannot tell how much space it has.
     pub fn add_thin_disk(
         &self,
         target: &Iqn,

@@ -105,7 +105,8 @@ impl Registry {
                 continue;
             }
             let unit = Lun::new(state.next_id(), name, number, disk, &lun.identity, lun.read_only, house)?;
-            target = target.with(unit.with_soft_threshold(lun.soft_threshold));
+            let unit = unit.with_soft_threshold(lun.soft_threshold);
+            target = target.with(unit.map_err(|refusal| refusal.about(format!("lun {number} of {name}")))?);
         }
         let next = state.catalog.with(target);
         check_identities(&next)?;
@@ -167,7 +168,9 @@ impl Registry {
         let entry = state.free_number(target, number)?;
         let house = &self.house;
         let lun = Lun::new(state.next_id(), target, number.number(), disk, identity, read_only, house)?;
-        let next = state.catalog.with(entry.with(lun.with_soft_threshold(soft_threshold)));
+        let lun = lun.with_soft_threshold(soft_threshold);
+        let lun = lun.map_err(|refusal| refusal.about(format!("lun {number} of {target}")))?;
+        let next = state.catalog.with(entry.with(lun));
         check_identities(&next)?;
         check_keepers(&next)?;
         self.publish(state, next)

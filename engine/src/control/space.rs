@@ -216,7 +216,7 @@ mod tests {
         let disk = Arc::new(Thin { available: AtomicU64::new(1000) });
         let house = House { state_dir: None, transfer_max: 1 << 20 };
         let lun = Lun::new(7, &name, 0, disk.clone(), &IdentitySpec::default(), false, &house).unwrap();
-        let lun = lun.with_soft_threshold(Some(Percent::parse("80%").unwrap()));
+        let lun = lun.with_soft_threshold(Some(Percent::parse("80%").unwrap())).unwrap();
         let device = Arc::new(Device::new(|| 0, |bytes| bytes.fill(4)));
         let target = Target::new(1, name, &TargetSpec::default(), &[1], device).unwrap().with(lun);
         let unit = target.luns[&0].unit.clone();

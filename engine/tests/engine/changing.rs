@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::common::*;
 use ferrite_api::codes;
-use ferrite_backends::{BlockDisk, Create, DiskOptions, Fault, FaultyDisk, FileDisk, MemoryDisk, OpKind, Rule};
+use ferrite_backends::{
+    BlockDisk, Create, DiskOptions, Fault, FaultyDisk, FileDisk, MemoryDisk, NullDisk, OpKind, Rule,
+};
 use ferrite_iscsi::initiator::{Notice, Request, cdb};
 
 #[test]
@@ -190,4 +192,13 @@ fn a_disk_of_the_caller_may_have_a_soft_threshold() {
     let catalog = served.engine.catalog();
     let shares: Vec<_> = catalog.luns().map(|lun| lun.soft_threshold).collect();
     assert_eq!(shares, [None, Some(share)]);
+}
+
+#[test]
+fn a_soft_threshold_of_a_disk_that_cannot_tell_its_space_is_refused_and_not_ignored() {
+    let served = Served::new(&options(Default::default(), 1)).with(0, MemoryDisk::new(1 << 20));
+    let (share, disk) = (ferrite_api::Percent::new(80).unwrap(), Arc::new(NullDisk::new(1 << 20)));
+    let refused = served.engine.add_thin_disk(&iqn(), lun(1), disk, &Default::default(), share).unwrap_err();
+    assert_eq!(refused.code, codes::DISK_UNFIT);
+    assert_eq!(served.engine.catalog().luns().count(), 1);
 }
