@@ -14,6 +14,11 @@
 //!
 //! Any [`Backend`] can be a LUN. [`Server`] serves several targets, or a whole [`Config`]. The library runs
 //! its own threads, installs no signal handler, no logger and no global; it logs through `tracing`.
+//!
+//! What a program may change while sessions go on: LUNs ([`Running::add_lun`], [`Running::resize_lun`],
+//! [`Running::remove_lun`]), the disc in a drive ([`Running::eject`], [`Running::insert`]), and how well the LUNs are
+//! reached through a portal group ([`Running::set_access_state`]). What initiators make a LUN remember outlives the
+//! process where [`TargetBuilder::state_dir`] says where.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +45,7 @@ pub use ferrite_backends::{
 };
 pub use ferrite_engine::{SessionReport, ShutdownReport};
 
-/// The example of the README, compiled with the others.
+/// The examples of the README, compiled with the others.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -27,11 +27,16 @@ fn every_line_that_is_commented_out_in_the_example_is_valid_too() {
 }
 
 #[test]
-fn the_configuration_in_the_readme_is_valid() {
-    let (_, after) = README.split_once("```toml\n").unwrap();
-    let (text, _) = after.split_once("```").unwrap();
-    let loaded = config::parse(text, "README.md").unwrap_or_else(|rejected| panic!("{rejected}"));
-    assert_eq!(loaded.config.targets.len(), 1);
+fn each_configuration_in_the_readme_is_valid_without_a_warning() {
+    let blocks = README.split("```toml\n").skip(1).map(|after| after.split_once("```").expect("a block ends").0);
+    let luns: Vec<usize> = blocks
+        .map(|text| {
+            let loaded = config::parse(text, "README.md").unwrap_or_else(|rejected| panic!("{rejected}"));
+            assert_eq!(loaded.warnings, []);
+            loaded.config.targets.values().map(|target| target.luns.len()).sum()
+        })
+        .collect();
+    assert_eq!(luns, [1, 3]);
 }
 
 #[test]
