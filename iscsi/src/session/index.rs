@@ -22,8 +22,10 @@ struct Cell {
 }
 
 impl Index {
+    /// How many tasks there may be at a time.
+    pub(super) const TASKS_MAX: usize = CELLS / 4;
+
     pub(super) fn new() -> Self {
-        const { assert!(CELLS >= 4 * super::tasks::TASKS_MAX) };
         Self { cells: vec![Cell::default(); CELLS] }
     }
 
@@ -82,7 +84,6 @@ fn home(itt: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::tasks::TASKS_MAX;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -94,7 +95,7 @@ mod tests {
             for (insert, tag) in steps {
                 // Every third tag shares a home with its neighbours, at the end of the table.
                 let tag = if tag % 3 == 0 { colliding(tag) } else { tag };
-                if insert && !map.contains_key(&tag) && map.len() < TASKS_MAX {
+                if insert && !map.contains_key(&tag) && map.len() < Index::TASKS_MAX {
                     map.insert(tag, map.len());
                     index.insert(tag, map[&tag]);
                 } else if !insert && map.remove(&tag).is_some() {
@@ -122,9 +123,9 @@ mod tests {
     #[test]
     fn as_many_colliding_tags_as_tasks_fit() {
         let mut index = Index::new();
-        (0..TASKS_MAX as u32).for_each(|n| index.insert(colliding(n), n as usize));
-        assert!((0..TASKS_MAX as u32).all(|n| index.find(colliding(n)) == Some(n as usize)));
-        (0..TASKS_MAX as u32).for_each(|n| index.remove(colliding(n)));
+        (0..Index::TASKS_MAX as u32).for_each(|n| index.insert(colliding(n), n as usize));
+        assert!((0..Index::TASKS_MAX as u32).all(|n| index.find(colliding(n)) == Some(n as usize)));
+        (0..Index::TASKS_MAX as u32).for_each(|n| index.remove(colliding(n)));
         assert!(index.cells.iter().all(|cell| cell.place == 0));
     }
 }

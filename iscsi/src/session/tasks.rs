@@ -157,6 +157,7 @@ struct Place {
 
 impl Tasks {
     pub(crate) fn new() -> Self {
+        const { assert!(TASKS_MAX <= Index::TASKS_MAX) };
         Self {
             places: vec![Place { uses: 0, task: None }; TASKS_MAX],
             free: (0..TASKS_MAX as u8).rev().collect(),
