@@ -109,17 +109,18 @@ fn what_must_be_whole_is_done_whole_and_a_prefetch_reads_nothing() {
     let served = Served::new(&options(Default::default(), 1)).with(0, MemoryDisk::new(1 << 20));
     let mut host = served.login(1, &[0]);
     let mut atomic = [0; 16];
-    (atomic[0], atomic[9], atomic[13]) = (0x9c, 8, 8);
+    // A page of the disk begins at block 32.
+    (atomic[0], atomic[9], atomic[13]) = (0x9c, 32, 8);
     let data = pattern(3, 4096);
     assert!(host.command(&Request::new(0, &atomic).writing(data.clone())).unwrap().is_good());
-    assert_eq!(host.read(0, 8, 8, BLOCK).unwrap(), data);
+    assert_eq!(host.read(0, 32, 8, BLOCK).unwrap(), data);
     let short = host.command(&Request::new(0, &atomic).writing(vec![1; 2048])).unwrap();
     assert_eq!(short.sense_code().unwrap().0, 5, "{short:?}");
-    let mut short = exchange(8, &data[..512], &block(1));
+    let mut short = exchange(32, &data[..512], &block(1));
     short.data_out.truncate(512);
     let short = host.command(&short).unwrap();
     assert_eq!(short.sense_code().unwrap().0, 5, "{short:?}");
-    assert_eq!(host.read(0, 8, 8, BLOCK).unwrap(), data, "nothing of them was done");
+    assert_eq!(host.read(0, 32, 8, BLOCK).unwrap(), data, "nothing of them was done");
     let prefetch = host.command(&Request::new(0, &[0x34, 0, 0, 0, 0, 8, 0, 0, 8, 0])).unwrap();
     assert!(matches!(prefetch.status, 0 | 4) && prefetch.data.is_empty(), "{prefetch:?}");
 }
