@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use crate::copying::{extended_copy, until};
+use crate::late::Late;
 use ferrite_api::IdentitySpec;
 use ferrite_backends::{Backend, Fault, FaultyDisk, MemoryDisk, OpKind, Rule};
 use ferrite_engine::{EngineOptions, IoChoice};
@@ -21,7 +22,7 @@ const PREEMPT_AND_ABORT: u8 = 5;
 const WRITE_EXCLUSIVE: u8 = 1;
 const APTPL: u8 = 1;
 const MIB: u64 = 1 << 20;
-/// Each write of the slow disk takes so long.
+/// Each write of the slow disk is done up to so much later.
 const SLOW: Duration = Duration::from_millis(30);
 
 fn persistent(lun: u16, action: u8, kind: u8, key: u64, second: u64) -> Request {
@@ -44,14 +45,13 @@ fn good(host: &mut Host, request: &Request) {
 /// A fast LUN 0 that holds no zeroes, and a slow LUN 1 that holds nothing.
 struct Bench {
     served: Served,
-    slow: Arc<FaultyDisk<MemoryDisk>>,
+    slow: Arc<Late>,
 }
 
 impl Bench {
     fn new(options: &EngineOptions) -> Self {
         let served = Served::new(options).with(0, MemoryDisk::new(64 * MIB));
-        let slow = Arc::new(FaultyDisk::new(MemoryDisk::new(64 * MIB)));
-        slow.add(Rule::new(Fault::Delay(SLOW)).on(OpKind::Write));
+        let slow = Arc::new(Late::within(SLOW, 64 * MIB, 7));
         served.add(1, slow.clone());
         let mut host = served.login(99, &[0]);
         for piece in 0..64 {

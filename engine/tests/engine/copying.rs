@@ -16,7 +16,7 @@ const RESERVE: [u8; 6] = [0x16, 0, 0, 0, 0, 0];
 const RELEASE: [u8; 6] = [0x17, 0, 0, 0, 0, 0];
 
 /// The NAA designator of a unit.
-fn naa(host: &mut Host, lun: u16) -> Vec<u8> {
+pub(crate) fn naa(host: &mut Host, lun: u16) -> Vec<u8> {
     let page = host.inquiry(lun, Some(0x83)).unwrap();
     let mut rest = &page[4..];
     while rest[1] & 0x3F != 0x03 {
@@ -27,14 +27,21 @@ fn naa(host: &mut Host, lun: u16) -> Vec<u8> {
 
 /// EXTENDED COPY (LID1) to `lun`: `blocks` blocks from block `from` of the first unit to block `to` of the second.
 pub(crate) fn extended_copy(host: &mut Host, lun: u16, units: [u16; 2], from: u64, to: u64, blocks: u16) -> Request {
+    let names = units.map(|unit| naa(host, unit));
+    copy_list(lun, [&names[0], &names[1]], from, to, blocks)
+}
+
+/// The same for units of these names.
+pub(crate) fn copy_list(lun: u16, names: [&[u8]; 2], from: u64, to: u64, blocks: u16) -> Request {
     let mut list = vec![0; 16];
     list[3] = 64;
     list[11] = 28;
-    for unit in units {
-        let name = naa(host, unit);
+    // No identifier is needed, and so many may go on at a time.
+    list[1] = 0x18;
+    for name in names {
         let mut cscd = [0; 32];
         (cscd[0], cscd[4], cscd[5], cscd[7]) = (0xE4, 0x01, 0x03, name.len() as u8);
-        cscd[8..8 + name.len()].copy_from_slice(&name);
+        cscd[8..8 + name.len()].copy_from_slice(name);
         cscd[30] = 0x02;
         list.extend(cscd);
     }
@@ -47,7 +54,7 @@ pub(crate) fn extended_copy(host: &mut Host, lun: u16, units: [u16; 2], from: u6
     let mut cdb = [0; 16];
     cdb[0] = 0x83;
     cdb[10..14].copy_from_slice(&(list.len() as u32).to_be_bytes());
-    Request { lun: lun_field(lun), ..Request::new(0, &cdb) }.writing(list)
+    Request::new(lun, &cdb).writing(list)
 }
 
 fn ended(host: &mut Host, itt: u32) -> ScsiResult {

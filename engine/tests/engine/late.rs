@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ferrite_backends::testing::InlineRing;
-use ferrite_backends::{Backend, FileRing, Geometry, Job, MemoryDisk};
+use ferrite_backends::{Backend, FileRing, Geometry, Job, MemoryDisk, Usage};
 
-/// How long a [`Late`] disk may take.
+/// How long a [`Late`] disk takes at the most, where nothing else is said.
 pub(crate) const LATEST: Duration = Duration::from_millis(6);
 
 /// A disk that does what it is asked some while later: a write that was given up may still land.
@@ -20,6 +20,11 @@ pub(crate) struct Late {
 
 impl Late {
     pub(crate) fn new(bytes: u64, seed: u64) -> Self {
+        Self::within(LATEST, bytes, seed)
+    }
+
+    /// One that takes `latest` at the most for a job.
+    pub(crate) fn within(latest: Duration, bytes: u64, seed: u64) -> Self {
         let disk = Arc::new(MemoryDisk::new(bytes));
         let (to, jobs) = channel::<Job>();
         let (own, mut dice) = (disk.clone(), Dice(seed | 1));
@@ -33,7 +38,7 @@ impl Late {
                 }
                 match jobs.recv_timeout(Duration::from_millis(1)) {
                     Ok(job) => {
-                        let key = (Instant::now() + LATEST.mul_f64(dice.below(1000) as f64 / 1000.0), dice.next());
+                        let key = (Instant::now() + latest.mul_f64(dice.below(1000) as f64 / 1000.0), dice.next());
                         due.insert(key, job);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
@@ -56,6 +61,10 @@ impl Backend for Late {
 
     fn refresh(&self) -> std::io::Result<Geometry> {
         Ok(self.geometry())
+    }
+
+    fn usage(&self) -> std::io::Result<Option<Usage>> {
+        self.disk.usage()
     }
 
     fn describe(&self) -> String {

@@ -22,6 +22,7 @@ impl Tally {
                 self.sure.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
+            Some(result) if result.status == RESERVATION_CONFLICT => {}
             Some(result) if result.sense_code().is_some_and(|(key, ..)| key == MISCOMPARE || key == ATTENTION) => {}
             _ => drop(self.unsure.fetch_add(1, Ordering::Relaxed)),
         }
@@ -48,5 +49,6 @@ pub(crate) fn one_more(block: &[u8], nonce: u64) -> Vec<u8> {
     next
 }
 
+const RESERVATION_CONFLICT: u8 = 0x18;
 const MISCOMPARE: u8 = 0xe;
 const ATTENTION: u8 = 6;
