@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use ferrite_backends::{Blocking, DiskError, Op};
 use ferrite_scsi::{Erase, Erasure, Operation, Plan, Progress, Reply, Sense, Status};
 
-use super::{Errand, Kind, Outing};
+use super::lines::Full;
+use super::{Errand, Errands, Kind, Outing};
 use crate::catalog::Lun;
 use crate::hold::Held;
 use crate::lane::Pass as Alone;
@@ -46,27 +47,59 @@ impl Erasing {
         before: Held,
         alone: Option<Arc<Alone>>,
     ) -> Self {
-        Self { lun, erase, progress, before, alone, state: State::Touched }
+        Self { lun, erase, progress, before, alone, state: State::Untouched }
     }
 
-    pub(crate) fn errand(self) -> Errand {
-        Errand {
-            kind: Kind::Erase,
-            units: vec![self.lun.id],
-            session: None,
-            work: Box::new(move |outing| self.run(outing)),
+    /// Whether its command can be answered before anything is done: early (IMMED), and there is nothing to be kept first.
+    pub(crate) fn answers_at_once(&self) -> bool {
+        self.erase.immediate && self.lun.keeper.is_none()
+    }
+
+    /// Where the command is to be answered early and there is something to be kept, it is answered when that is kept,
+    /// and does not wait for that in the line of the operations themselves.
+    pub(crate) fn errand(self, errands: &Arc<Errands>) -> Errand {
+        if !self.erase.immediate || self.lun.keeper.is_none() {
+            return self.all();
+        }
+        let (units, errands) = (vec![self.lun.id], errands.clone());
+        Errand { kind: Kind::Keep, units, session: None, work: Box::new(move |_| self.begin(&errands)) }
+    }
+
+    fn all(self) -> Errand {
+        let units = vec![self.lun.id];
+        Errand { kind: Kind::Erase, units, session: None, work: Box::new(move |outing| self.run(outing)) }
+    }
+
+    fn begin(mut self, errands: &Errands) -> Plan {
+        if let Err(sense) = self.remember() {
+            return sense.into();
+        }
+        match errands.send(self.all(), |_| {}) {
+            Ok(_) => Plan::Reply(Reply::from(Status::Good)),
+            // It is kept that it has begun, and it will not reach its end.
+            Err(Full) => Sense::INTERNAL_FAILURE.into(),
         }
     }
 
-    fn run(mut self, outing: &Arc<Outing>) -> Plan {
+    /// Has it kept that the operation has begun: from here on the unit is not as it was before, whatever happens.
+    fn remember(&mut self) -> Result<(), Sense> {
         let was = self.lun.unit.book().kept().unfinished;
         if let Err(error) = self.keep(Some(self.erase.operation)) {
             tracing::error!(lun = self.lun.number, operation = ?self.erase.operation, %error, "cannot be kept, so not begun");
             self.lun.unit.book().mark(was);
-            self.state = State::Untouched;
-            return Sense::INTERNAL_FAILURE.into();
+            return Err(Sense::INTERNAL_FAILURE);
         }
+        self.state = State::Touched;
         self.alone = None;
+        Ok(())
+    }
+
+    fn run(mut self, outing: &Arc<Outing>) -> Plan {
+        if self.state == State::Untouched
+            && let Err(sense) = self.remember()
+        {
+            return sense.into();
+        }
         match self.erase_all(outing) {
             Ok(()) => {
                 self.state = State::Complete;

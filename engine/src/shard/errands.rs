@@ -87,13 +87,14 @@ impl<I: Io> Shard<I> {
         self.errands.stop_copies(lun.id, &hold);
         self.everywhere(|| Letter::Quiesce { unit: lun.id, spared, sense, hold: hold.clone() });
         drop(hold);
-        let at_once = erase.immediate;
         let home = self.teller(key);
-        match self.errands.send(Erasing::new(lun, erase, progress, before, alone).errand(), home) {
+        let erasing = Erasing::new(lun, erase, progress, before, alone);
+        let at_once = erasing.answers_at_once();
+        match self.errands.send(erasing.errand(&self.errands), home) {
             Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
             Ok(_) => {}
-            // It has begun, and did not reach its end.
-            Err(Full) => self.fail(key, Sense::INTERNAL_FAILURE),
+            // Nothing was touched.
+            Err(Full) => self.finish(key, Reply::from(Status::TaskSetFull)),
         }
     }
 

@@ -309,6 +309,37 @@ fn a_restart_forgets_no_sanitize_that_did_not_reach_its_end() {
 }
 
 #[test]
+fn a_sanitize_that_was_answered_at_once_is_not_forgotten_wherever_the_engine_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than are done at a time: some of them have not touched anything yet.
+    let luns: Vec<u16> = (0..7).collect();
+    let disks: Vec<_> = luns.iter().map(|_| slow(64, OpKind::Write, Duration::from_millis(20))).collect();
+    let serve = || {
+        let served = Served::new(&keeping(folder.path()));
+        luns.iter().zip(&disks).for_each(|(number, disk)| served.add(*number, disk.clone()));
+        served
+    };
+    let first = serve();
+    let mut host = first.login(1, &luns);
+    for (number, lun) in luns.iter().zip(first.engine.catalog().luns()) {
+        let began = Instant::now();
+        let request = Request { lun: lun_field(*number), ..overwrite(true) };
+        assert!(host.command(&request).unwrap().is_good());
+        assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+        let kept = std::fs::read_to_string(lun.keeper.as_ref().unwrap().path()).unwrap();
+        assert!(kept.contains("Sanitize"), "a loss of power may come now: {kept}");
+    }
+    drop((first, host));
+    let second = serve();
+    let mut host = second.login(1, &[]);
+    for number in luns {
+        let tell = Request::new(number, &TEST_UNIT_READY);
+        while host.command(&tell).unwrap().sense_code().is_some_and(|(key, ..)| key == 6) {}
+        assert_eq!(host.command(&tell).unwrap().sense_code(), Some((3, 0x31, 3)), "lun {number}");
+    }
+}
+
+#[test]
 fn where_it_cannot_be_kept_that_a_sanitize_began_nothing_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
@@ -316,8 +347,10 @@ fn where_it_cannot_be_kept_that_a_sanitize_began_nothing_is_touched() {
     let mut host = served.login(1, &[0]);
     assert!(write(&mut host).is_good());
     std::fs::rename(&state, folder.path().join("away")).unwrap();
-    assert_eq!(host.command(&overwrite(false)).unwrap().sense_code(), Some(INTERNAL_FAILURE));
-    assert_eq!(host.read(0, 0, 1, BLOCK).unwrap(), [7; 512]);
+    for immediate in [false, true] {
+        assert_eq!(host.command(&overwrite(immediate)).unwrap().sense_code(), Some(INTERNAL_FAILURE));
+        assert_eq!(host.read(0, 0, 1, BLOCK).unwrap(), [7; 512]);
+    }
     std::fs::rename(folder.path().join("away"), &state).unwrap();
     assert!(host.command(&overwrite(false)).unwrap().is_good());
     assert_eq!(host.read(0, 0, 1, BLOCK).unwrap(), [0x5A; 512]);
