@@ -375,7 +375,7 @@ fn capacity() -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Options, Pattern, run};
+    use crate::load::{Access, Options, Pattern, run};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -393,7 +393,7 @@ mod tests {
                 address,
                 target: TARGET.into(),
                 lun: 0,
-                pattern: Pattern { writes, random: writes },
+                pattern: Pattern { access: if writes { Access::Write } else { Access::Read }, random: writes },
                 block_len,
                 depth,
                 connections,

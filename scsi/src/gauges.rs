@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// Counters of one unit, in slots: whoever carries commands out counts in a slot of its own, whose cache line nobody
-/// else writes, and whoever wants to know adds them up.
+/// else writes, and whoever wants to know adds them up. Without others that write it, a counter needs no locked
+/// instruction.
 #[derive(Debug, Default)]
 pub struct Gauges {
     slots: [Slot; Gauges::SLOTS],
@@ -12,12 +13,20 @@ pub struct Gauges {
     reset: Mutex<Usage>,
 }
 
-/// One thread's share of the counters; two cache lines, so that no prefetcher drags a neighbour's along.
+/// Two cache lines, so that no prefetcher drags a neighbour's along.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Slot {
+struct Slot {
     read: Kind,
     written: Kind,
+}
+
+/// One thread's share of the counters.
+#[derive(Debug, Clone, Copy)]
+pub struct Share<'a> {
+    slot: &'a Slot,
+    /// Nobody else writes the slot.
+    alone: bool,
 }
 
 #[derive(Debug, Default)]
@@ -54,12 +63,14 @@ pub struct Traffic {
 }
 
 impl Gauges {
-    /// Slots of a unit: as many threads count without waiting for each other.
+    /// Slots of a unit. The last one is shared by all threads that have none of their own.
     pub const SLOTS: usize = 16;
 
-    /// The slot of the `number`th thread. Beyond [`Gauges::SLOTS`] threads share: it costs them time and loses nothing.
-    pub fn slot(&self, number: usize) -> &Slot {
-        &self.slots[number % Gauges::SLOTS]
+    /// Where the `number`th thread counts, and only it: numbers begin at zero, and no two threads have the same. Those
+    /// that share the last slot lose nothing, and take more time.
+    pub fn slot(&self, number: usize) -> Share<'_> {
+        let last = Gauges::SLOTS - 1;
+        Share { slot: &self.slots[number.min(last)], alone: number < last }
     }
 
     /// What has been counted since the last reset. A command that is counted meanwhile may be in it in part.
@@ -82,27 +93,36 @@ impl Gauges {
     }
 }
 
-impl Slot {
+impl Share<'_> {
     /// A command has read `blocks` for its initiator, and took `busy_ns` from its arrival to its answer.
-    pub fn read(&self, blocks: u64, busy_ns: u64, fua: bool) {
-        self.read.count(blocks, busy_ns, fua);
+    pub fn read(self, blocks: u64, busy_ns: u64, fua: bool) {
+        self.slot.read.count(self.alone, blocks, busy_ns, fua);
     }
 
     /// A command has written `blocks` from its initiator, and took `busy_ns` from its arrival to its answer.
-    pub fn wrote(&self, blocks: u64, busy_ns: u64, fua: bool) {
-        self.written.count(blocks, busy_ns, fua);
+    pub fn wrote(self, blocks: u64, busy_ns: u64, fua: bool) {
+        self.slot.written.count(self.alone, blocks, busy_ns, fua);
     }
 }
 
 impl Kind {
-    fn count(&self, blocks: u64, busy_ns: u64, fua: bool) {
-        self.commands.fetch_add(1, Relaxed);
-        self.blocks.fetch_add(blocks, Relaxed);
-        self.busy_ns.fetch_add(busy_ns, Relaxed);
+    fn count(&self, alone: bool, blocks: u64, busy_ns: u64, fua: bool) {
+        add(&self.commands, 1, alone);
+        add(&self.blocks, blocks, alone);
+        add(&self.busy_ns, busy_ns, alone);
         if fua {
-            self.fua_commands.fetch_add(1, Relaxed);
-            self.fua_busy_ns.fetch_add(busy_ns, Relaxed);
+            add(&self.fua_commands, 1, alone);
+            add(&self.fua_busy_ns, busy_ns, alone);
         }
+    }
+}
+
+/// `alone`: nobody else writes this counter.
+fn add(counter: &AtomicU64, more: u64, alone: bool) {
+    if alone {
+        counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+    } else {
+        counter.fetch_add(more, Relaxed);
     }
 }
 
@@ -142,7 +162,7 @@ mod tests {
     fn what_all_threads_count_is_added_up_and_none_of_it_is_lost() {
         let gauges = Gauges::default();
         std::thread::scope(|threads| {
-            // One thread more than there are slots, so that two of them share one.
+            // One thread more than there are slots, so that the last two of them share one.
             for number in 0..=Gauges::SLOTS {
                 let slot = gauges.slot(number);
                 threads.spawn(move || {

@@ -56,7 +56,7 @@ pub use book::{AccessState, Book, Holder, Progress, RegistrationReport, Reservat
 pub use command::{Attribute, Command};
 pub use device::Device;
 pub use dispatch::goes_alone;
-pub use gauges::{Gauges, Slot, Traffic, Usage};
+pub use gauges::{Gauges, Share, Traffic, Usage};
 pub use identity::{Ascii, BadIdentity, Clash, Designator, Eui, Identity, IetRelease, Naa, Profile};
 pub use lasting::{Lasting, Operation, Persistent, Registrant, Registration, Reservation, ReservationType, Settings};
 pub use medium::{AtomicLimits, BadMedium, Medium, Provisioning, Rotation, UnmapLimits};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use ferrite_benches::load::{Options, Pattern, run};
+use ferrite_benches::load::{Access, Options, Pattern, run};
 
 /// Puts a load on one unit of an iSCSI target and prints commands a second, megabytes a second and latencies.
 ///
@@ -63,6 +63,8 @@ enum Op {
     Write,
     Randread,
     Randwrite,
+    /// COMPARE AND WRITE anywhere on a unit that is all zeroes.
+    CompareAndWrite,
 }
 
 fn main() -> ExitCode {
@@ -78,8 +80,12 @@ fn main() -> ExitCode {
         target: arguments.target,
         lun: arguments.lun,
         pattern: Pattern {
-            writes: matches!(arguments.op, Op::Write | Op::Randwrite),
-            random: matches!(arguments.op, Op::Randread | Op::Randwrite),
+            access: match arguments.op {
+                Op::Read | Op::Randread => Access::Read,
+                Op::Write | Op::Randwrite => Access::Write,
+                Op::CompareAndWrite => Access::CompareAndWrite,
+            },
+            random: !matches!(arguments.op, Op::Read | Op::Write),
         },
         block_len: arguments.block,
         depth: arguments.depth,

@@ -12,6 +12,7 @@ use std::io;
 
 pub use report::Report;
 pub use run::{CONNECTIONS_MAX, DEPTH_MAX, Options, Pattern, run};
+pub use workload::Access;
 
 /// Why a run could not be measured.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::Error;
 use super::lane::{Finished, Lane, Start};
 use super::report::Report;
-use super::workload::Plan;
+use super::workload::{Access, EXCHANGE_MAX, Plan};
 
 /// Bytes that one read takes at most.
 const READ_LEN: usize = 256 * 1024;
@@ -36,8 +36,8 @@ const INITIATOR: &str = "iqn.2026-11.org.ferrite:load";
 /// Which blocks are touched, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pattern {
-    /// Writes instead of reads.
-    pub writes: bool,
+    /// What is done with them.
+    pub access: Access,
     /// Anywhere on the unit instead of one after the other.
     pub random: bool,
 }
@@ -51,7 +51,7 @@ pub struct Options {
     pub target: String,
     /// Logical unit number.
     pub lun: u16,
-    /// Reads or writes, in order or not.
+    /// What is done, in order or not.
     pub pattern: Pattern,
     /// Bytes of one command: whole logical blocks, below 16 MiB.
     pub block_len: u32,
@@ -88,7 +88,7 @@ pub fn run(options: &Options) -> Result<Report, Error> {
         let mut set = CpuSet::new();
         set.set(cpu).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).map_err(io::Error::from)?;
     }
-    let pattern: Arc<[u8]> = (0..options.block_len).map(|at| (at / 512 + at) as u8 | 1).collect();
+    let pattern = options.pattern.access.pattern(options.block_len);
     let mut links = Vec::with_capacity(options.connections);
     for index in 0..options.connections {
         links.push(Link::open(options, index, &pattern)?);
@@ -126,11 +126,14 @@ impl Link {
         if !options.block_len.is_multiple_of(block_size) {
             return Err(Error::Unfit(format!("{} bytes are no whole blocks of {block_size}", options.block_len)));
         }
+        if options.pattern.access == Access::CompareAndWrite && options.block_len / block_size > EXCHANGE_MAX {
+            return Err(Error::Unfit(format!("COMPARE AND WRITE names at most {EXCHANGE_MAX} blocks")));
+        }
         let plan = Plan {
             block_len: options.block_len,
             logical_block: block_size,
             capacity: blocks,
-            writes: options.pattern.writes,
+            access: options.pattern.access,
             random: options.pattern.random,
         };
         let workload = plan

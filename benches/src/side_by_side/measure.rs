@@ -7,7 +7,7 @@ use std::time::Duration;
 use ferrite_iscsi::initiator::{Answer, Completion, Initiator, Request, Settings, cdb};
 
 use super::{Case, Contestant, Error};
-use crate::load::{Options, Pattern, Report, run};
+use crate::load::{Access, Options, Pattern, Report, run};
 
 /// Bytes of a filling write, and how many are in flight.
 const FILL_LEN: u64 = 256 << 10;
@@ -104,7 +104,7 @@ fn one(contestant: &Contestant, case: Case, measured: Duration, cpu: usize) -> R
         address: contestant.address,
         target: contestant.target.clone(),
         lun: contestant.lun,
-        pattern: Pattern { writes: case.writes, random: case.random() },
+        pattern: Pattern { access: if case.writes { Access::Write } else { Access::Read }, random: case.random() },
         block_len: case.block_len,
         depth: case.depth,
         connections: case.connections,

@@ -90,7 +90,7 @@ impl<I: Io> Shard<I> {
             return None;
         }
         self.spare += u64::from(len);
-        self.tasks.live(key).spare = len;
+        self.tasks.live(key).burden().spare = len;
         Some(Buffer::alone(len as usize))
     }
 
@@ -143,7 +143,7 @@ impl<I: Io> Shard<I> {
 
     /// A task that goes on has let go of its data-out of `len` bytes.
     pub(super) fn give_data_back(&mut self, key: TaskKey, len: u32) {
-        match std::mem::take(&mut self.tasks.live(key).spare) {
+        match self.tasks.live(key).take_spare() {
             0 => self.give_back(key, len),
             spare => self.spare -= u64::from(spare),
         }
@@ -160,10 +160,10 @@ impl<I: Io> Shard<I> {
 
     /// Takes a task out, with what it holds.
     pub(super) fn take_out(&mut self, key: TaskKey) -> Task {
-        let task = self.tasks.remove(key);
+        let mut task = self.tasks.remove(key);
         let member = &mut self.members[task.session];
         member.lent -= task.lent;
-        self.spare -= u64::from(task.spare);
+        self.spare -= u64::from(task.take_spare());
         if !member.lineups.is_empty() {
             self.left_lineup(key, &task);
         }

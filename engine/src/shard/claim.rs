@@ -23,7 +23,7 @@ impl<I: Io> Shard<I> {
         let task = self.tasks.live(key);
         let (session, number) = (task.session, task.lun);
         let unit = self.members[session].unit(number).expect("the caller has seen it");
-        if task.pass.is_none()
+        if task.pass().is_none()
             && let Some(claim) = task.work.claim(step, unit.armed)
             && !self.claim(key, claim)
         {
@@ -65,7 +65,7 @@ impl<I: Io> Shard<I> {
             self.everywhere(|| Letter::Arm { unit, arming: arming.clone() });
         }
         let task = self.tasks.live(key);
-        task.pass = Some(Stake { pass: Arc::new(pass), claim });
+        task.burden().pass = Some(Stake { pass: Arc::new(pass), claim });
         if !goes {
             task.stage = Stage::Queued;
         }
@@ -76,7 +76,7 @@ impl<I: Io> Shard<I> {
     pub(super) fn may_go_on(&mut self, token: u64) {
         let Ok(key) = TaskKey::from_token(token) else { unreachable!("claims are made for tasks") };
         let Some(task) = self.tasks.get(key) else { return };
-        if task.stage == Stage::Queued && task.pass.as_ref().is_some_and(|held| held.pass.goes()) {
+        if task.stage == Stage::Queued && task.pass().is_some_and(|held| held.pass.goes()) {
             self.go_on(key);
         }
     }
@@ -84,7 +84,7 @@ impl<I: Io> Shard<I> {
     /// The home of a task's next job, with what it has claimed.
     pub(super) fn home_of(&mut self, key: TaskKey) -> Arc<dyn Home> {
         let task = self.tasks.live(key);
-        match task.pass.take() {
+        match task.take_pass() {
             None => self.home.clone(),
             // Free as soon as the disk is done, and not before, whatever becomes of the task.
             Some(Stake { pass, claim: Claim::Change { .. } }) if !task.work.keeps_claim() => {
@@ -92,7 +92,7 @@ impl<I: Io> Shard<I> {
             }
             Some(held) => {
                 let pass = held.pass.clone();
-                task.pass = Some(held);
+                task.burden().pass = Some(held);
                 Escort::home(self.home.clone(), pass)
             }
         }
@@ -103,11 +103,11 @@ impl<I: Io> Shard<I> {
         let links = self.members.iter_mut().flat_map(|(_, member)| member.units().iter_mut());
         links.filter(|link| link.lun.id == unit).for_each(|link| link.armed = true);
         let on_disk = |task: &&mut super::task::Task| task.unit == unit && task.stage == Stage::Disk;
-        for task in self.tasks.iter_mut().filter(on_disk).filter(|task| task.pass.is_none()) {
+        for task in self.tasks.iter_mut().filter(on_disk).filter(|task| task.pass().is_none()) {
             if let Some(step) = task.work.step()
                 && let Some(claim @ Claim::Change { at, len }) = task.work.claim(&step, true)
             {
-                task.pass = Some(Stake { pass: Arc::new(arming.add(at, len)), claim });
+                task.burden().pass = Some(Stake { pass: Arc::new(arming.add(at, len)), claim });
             }
         }
     }
@@ -121,7 +121,7 @@ impl<I: Io> Shard<I> {
         }
         let unplanned = |work: &Work| matches!(work, Work::Rare(rare) if matches!(&**rare, Rare::Unplanned { cdb, .. } if goes_alone(cdb)));
         let goes_alone = unit != 0 && unplanned(&task.work);
-        if goes_alone && task.pass.is_none() && !self.claim(key, Claim::Alone) {
+        if goes_alone && task.pass().is_none() && !self.claim(key, Claim::Alone) {
             return;
         }
         let Work::Rare(rare) = std::mem::replace(&mut self.tasks.live(key).work, Work::Done { wanted: 0 }) else {

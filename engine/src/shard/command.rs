@@ -12,7 +12,7 @@ use super::body::Body;
 use super::gauge::Gauge;
 use super::key::TaskKey;
 use super::lineup::Rank;
-use super::task::Stage;
+use super::task::{Stage, Stake};
 use super::work::{Ask, Lend, Rare, Work};
 use crate::io::Io;
 use crate::lane::Claim;
@@ -68,7 +68,7 @@ impl<I: Io> Shard<I> {
         match work {
             Err(reply) => self.reply(session, number, command.task, reply, 0),
             Ok(work) => {
-                let gauge = Gauge::of(&work, cdb, self.now);
+                let gauge = Gauge::of(&work, cdb, self.now_ns);
                 let key = self.tasks.insert(session, command.task, number, unit, work);
                 self.tasks.live(key).gauge = gauge;
                 self.members[session].remember(command.task, key);
@@ -129,7 +129,7 @@ impl<I: Io> Shard<I> {
     /// Submits the next job of a task, or answers it.
     pub(super) fn go_on(&mut self, key: TaskKey) {
         let task = self.tasks.live(key);
-        if let Some(sense) = task.doom {
+        if let Some(sense) = task.doom() {
             return self.fail(key, sense);
         }
         if task.dormant {
@@ -239,8 +239,8 @@ impl<I: Io> Shard<I> {
         }
         let step = task.work.step().expect("a job of it was out");
         // Of a write that was on the disk already when writes began to be claimed.
-        if task.pass.is_some() && !task.work.keeps_claim() {
-            task.pass.take_if(|held| matches!(held.claim, Claim::Change { .. }));
+        if matches!(task.pass(), Some(Stake { claim: Claim::Change { .. }, .. })) && !task.work.keeps_claim() {
+            task.take_pass();
         }
         if let Err(error) = done.result {
             let block_size = member.block_size(task.lun);
@@ -282,13 +282,13 @@ impl<I: Io> Shard<I> {
     fn good(&mut self, key: TaskKey, read: Option<Body>) {
         let task = self.forget(key);
         let outcome = Outcome { status: Status::Good as u8, sense: &[], wanted: task.work.wanted() };
-        let (slot, now) = (self.number, self.now);
+        let (slot, now_ns) = (self.number, self.now_ns);
         let Some((connection, member)) = self.carried(task.session) else { return };
         if let Some(gauge) = task.gauge
             && let Some(lun) = member.lun(task.lun)
         {
             let block_size = lun.unit.medium().block_size;
-            gauge.answered(lun.unit.book(), slot, outcome.wanted, block_size, now);
+            gauge.answered(lun.unit.book(), slot, outcome.wanted, block_size, now_ns);
         }
         match read {
             Some(body) => {

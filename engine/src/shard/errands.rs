@@ -51,7 +51,7 @@ impl<I: Io> Shard<I> {
             Ok(_) if at_once => self.finish(key, Reply::from(Status::Good)),
             Ok(ticket) => {
                 let task = self.tasks.live(key);
-                task.errand = Some(ticket);
+                task.burden().errand = Some(ticket);
                 self.members[task.session].on_disk += 1;
             }
             Err(Full) => self.finish(key, Reply::from(Status::TaskSetFull)),
@@ -64,7 +64,7 @@ impl<I: Io> Shard<I> {
     /// else's to change.
     fn teller(&mut self, key: TaskKey) -> impl FnOnce(Plan) + Send + 'static {
         let inbox = self.inbox.clone();
-        let pass = self.tasks.live(key).pass.as_ref().map(|stake| stake.pass.clone());
+        let pass = self.tasks.live(key).pass().map(|stake| stake.pass.clone());
         move |plan| {
             inbox.post(Letter::Returned { task: key, plan });
             drop(pass);
@@ -81,7 +81,7 @@ impl<I: Io> Shard<I> {
         };
         let task = self.tasks.live(key);
         let spared = (self.members[task.session].serial, task.tag);
-        let alone = task.pass.take().map(|held| held.pass);
+        let alone = task.take_pass().map(|held| held.pass);
         let sense = book.underway().expect("it has begun");
         let (hold, before) = Held::new();
         self.errands.stop_copies(lun.id, &hold);
@@ -107,9 +107,9 @@ impl<I: Io> Shard<I> {
             task.unit == unit && Some((task.session, task.tag)) != spared && !task.work.is_undecided()
         };
         for task in self.tasks.iter_mut().filter(planned) {
-            task.doom = Some(sense);
+            task.burden().doom = Some(sense);
             if task.stage == Stage::Disk {
-                task.holds.push(hold.clone());
+                task.burden().holds.push(hold.clone());
             }
         }
     }
@@ -118,7 +118,7 @@ impl<I: Io> Shard<I> {
     pub(super) fn returned(&mut self, key: TaskKey, plan: Plan) {
         let Some(task) = self.tasks.get(key) else { return };
         let (session, number, unit) = (task.session, task.lun, task.unit);
-        if task.errand.take().is_some() {
+        if task.take_errand().is_some() {
             self.members[session].on_disk -= 1;
         }
         let task = self.tasks.live(key);
@@ -166,7 +166,7 @@ impl<I: Io> Shard<I> {
         let (of, tell) = (Some(nexuses.into()), Some(Attention::CommandsCleared));
         self.everywhere(|| Letter::AbortUnit { unit, by, of: of.clone(), tell, hold: hold.clone() });
         // The book has changed, and there is nothing left to be alone for. Whoever waits for others must not keep them.
-        self.tasks.live(key).pass = None;
+        drop(self.tasks.live(key).take_pass());
     }
 
     /// Ends a task that was away.

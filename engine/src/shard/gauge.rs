@@ -1,7 +1,5 @@
 //! What is counted of a command for the statistics of its unit (SPC-4, general statistics and performance log page).
 
-use std::time::Instant;
-
 use ferrite_scsi::Book;
 
 use super::work::{Rare, Work};
@@ -9,7 +7,8 @@ use super::work::{Rare, Work};
 /// A command that reads or writes the medium for its initiator, from its arrival to its answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gauge {
-    arrived: Instant,
+    /// On the clock of its shard, in nanoseconds.
+    arrived_ns: u64,
     direction: Direction,
     fua: bool,
 }
@@ -22,7 +21,7 @@ enum Direction {
 
 impl Gauge {
     /// `None`: the command is none of those that are counted.
-    pub(crate) fn of(work: &Work, cdb: &[u8], now: Instant) -> Option<Self> {
+    pub(crate) fn of(work: &Work, cdb: &[u8], now_ns: u64) -> Option<Self> {
         let direction = match work {
             Work::Read { .. } => Direction::Read,
             Work::Write { .. } => Direction::Write,
@@ -32,12 +31,12 @@ impl Gauge {
             },
             Work::Done { .. } => return None,
         };
-        Some(Self { arrived: now, direction, fua: fua(cdb) })
+        Some(Self { arrived_ns: now_ns, direction, fua: fua(cdb) })
     }
 
     /// It is answered GOOD, and has moved `bytes`. `slot` is that of this shard.
-    pub(crate) fn answered(self, book: &Book, slot: usize, bytes: u32, block_size: u32, now: Instant) {
-        let busy_ns = u64::try_from(now.saturating_duration_since(self.arrived).as_nanos()).unwrap_or(u64::MAX);
+    pub(crate) fn answered(self, book: &Book, slot: usize, bytes: u32, block_size: u32, now_ns: u64) {
+        let busy_ns = now_ns.saturating_sub(self.arrived_ns);
         let blocks = u64::from(bytes / block_size);
         let slot = book.gauges().slot(slot);
         match self.direction {
@@ -60,7 +59,6 @@ fn fua(cdb: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn read() -> Work {
         Work::Read { at: 0, len: 4096, wanted: 4096, flush: false }
@@ -89,8 +87,7 @@ mod tests {
 
     #[test]
     fn reads_and_writes_are_counted_with_their_blocks_and_their_time_and_nothing_else_is() {
-        let (book, now) = (Book::new(), Instant::now());
-        let later = now + Duration::from_micros(7);
+        let (book, now, later) = (Book::new(), 1_000, 8_000);
         Gauge::of(&read(), &[0x28, 0x08], now).unwrap().answered(&book, 0, 4096, 512, later);
         Gauge::of(&read(), &[0x28, 0], now).unwrap().answered(&book, 1, 4096, 512, later);
         Gauge::of(&write(), &[0x2A, 0], now).unwrap().answered(&book, 0, 512, 512, now);

@@ -227,12 +227,12 @@ impl<I: Io> Shard<I> {
     /// Nobody will be answered: gone now, or when its job or its errand is home.
     fn orphan(&mut self, key: TaskKey, hold: &Hold) {
         let task = self.tasks.live(key);
-        if let Some(ticket) = &task.errand {
+        if let Some(ticket) = task.errand() {
             ticket.give_up();
         }
-        if task.stage == Stage::Disk || task.errand.is_some() {
+        if task.stage == Stage::Disk || task.errand().is_some() {
             task.aborted = true;
-            task.holds.push(hold.clone());
+            task.burden().holds.push(hold.clone());
         } else {
             drop(self.take_out(key));
         }
@@ -321,7 +321,7 @@ impl<I: Io> Shard<I> {
     }
 
     pub(super) fn wait_for_aborted(&mut self, session: usize, number: Option<u16>, hold: &Hold) {
-        self.aborted(session, number).for_each(|task| task.holds.push(hold.clone()));
+        self.aborted(session, number).for_each(|task| task.burden().holds.push(hold.clone()));
     }
 
     /// The link of a session, by its serial.
@@ -403,8 +403,8 @@ impl<I: Io> Shard<I> {
     fn fail_removed(&mut self, session: usize, tag: TaskTag, hold: &Hold) {
         let Some(key) = self.members[session].task(tag) else { return };
         let task = self.tasks.live(key);
-        if task.stage == Stage::Disk || task.errand.is_some() {
-            task.holds.push(hold.clone());
+        if task.stage == Stage::Disk || task.errand().is_some() {
+            task.burden().holds.push(hold.clone());
         } else {
             self.fail(key, Sense::NO_SUCH_UNIT);
         }
@@ -415,7 +415,7 @@ impl<I: Io> Shard<I> {
         let Some(key) = self.members[session].task(tag) else { return };
         let task = self.tasks.live(key);
         if task.stage == Stage::Disk {
-            task.holds.push(hold.clone());
+            task.burden().holds.push(hold.clone());
         }
     }
 

@@ -137,6 +137,9 @@ pub(crate) struct Shard<I: Io> {
     draining: Option<turn::Draining>,
     /// When this turn began.
     now: Instant,
+    /// The same in nanoseconds since the shard began.
+    now_ns: u64,
+    began: Instant,
     stopping: bool,
 }
 
@@ -182,6 +185,8 @@ impl<I: Io> Shard<I> {
             trim_at: None,
             draining: None,
             now,
+            now_ns: 0,
+            began: now,
             stopping: false,
         }
     }

@@ -35,22 +35,64 @@ pub(crate) struct Task {
     pub(crate) gauge: Option<Gauge>,
     /// Bytes that it holds of its session's share.
     pub(crate) lent: u64,
-    /// Bytes of memory beside the pool that it holds.
-    pub(crate) spare: u32,
-    /// What it has claimed of the unit's lane, or waits for.
-    pub(crate) pass: Option<Stake>,
     pub(crate) rank: Rank,
     /// It has to wait for others of its nexus.
     pub(crate) dormant: bool,
     /// The protocol has forgotten it: nothing is answered when its job comes home.
     pub(crate) aborted: bool,
+    /// What few tasks have.
+    burden: Option<Box<Burden>>,
+    sequence: u32,
+}
+
+// A task is moved a few times on its way; up to so many bytes that is done in line.
+const _: () = assert!(size_of::<Task>() <= 128);
+
+/// What few tasks have.
+#[derive(Default)]
+pub(crate) struct Burden {
+    /// Bytes of memory beside the pool that it holds.
+    pub(crate) spare: u32,
+    /// What it has claimed of the unit's lane, or waits for.
+    pub(crate) pass: Option<Stake>,
     /// The unit is not ready any more: nothing of it begins.
     pub(crate) doom: Option<Sense>,
     /// What is being done for it elsewhere.
     pub(crate) errand: Option<Arc<Ticket>>,
     /// Who waits for its end.
     pub(crate) holds: Vec<Hold>,
-    sequence: u32,
+}
+
+impl Task {
+    /// To burden it with something.
+    pub(crate) fn burden(&mut self) -> &mut Burden {
+        self.burden.get_or_insert_default()
+    }
+
+    pub(crate) fn pass(&self) -> Option<&Stake> {
+        self.burden.as_ref()?.pass.as_ref()
+    }
+
+    pub(crate) fn take_pass(&mut self) -> Option<Stake> {
+        self.burden.as_mut()?.pass.take()
+    }
+
+    pub(crate) fn doom(&self) -> Option<Sense> {
+        self.burden.as_ref()?.doom
+    }
+
+    pub(crate) fn errand(&self) -> Option<&Arc<Ticket>> {
+        self.burden.as_ref()?.errand.as_ref()
+    }
+
+    pub(crate) fn take_errand(&mut self) -> Option<Arc<Ticket>> {
+        self.burden.as_mut()?.errand.take()
+    }
+
+    /// Bytes of memory beside the pool that it holds; it will be said of them no more.
+    pub(crate) fn take_spare(&mut self) -> u32 {
+        self.burden.as_mut().map_or(0, |burden| std::mem::take(&mut burden.spare))
+    }
 }
 
 /// What a task waits for.
@@ -103,14 +145,10 @@ impl Tasks {
             landed: false,
             gauge: None,
             lent: 0,
-            spare: 0,
-            pass: None,
             rank: Rank::Simple,
             dormant: false,
             aborted: false,
-            doom: None,
-            errand: None,
-            holds: Vec::new(),
+            burden: None,
             sequence,
         };
         let slot = u32::try_from(self.slots.insert(task)).expect("windows and pools bound the tasks");

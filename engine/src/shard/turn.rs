@@ -34,6 +34,7 @@ impl<I: Io> Shard<I> {
         self.io.wait(until, &mut ready);
         let now = self.io.now();
         self.now = now;
+        self.now_ns = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX);
         for Readiness { socket, readable, writable, ended } in ready.drain(..) {
             let link = self.by_socket[socket.0];
             let Some(entry) = self.links.get_mut(link) else { continue };

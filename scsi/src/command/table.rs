@@ -28,6 +28,9 @@ pub(crate) struct Row {
     pub(crate) ignored: &'static [(u8, u8)],
     /// SERVICE ACTION, where the operation code has several commands.
     pub(crate) action: Option<u16>,
+    /// The bits of 16 bytes that may be set, by all that is said above; those behind the CDB are padding. None for a
+    /// CDB of variable length, which has more bytes.
+    known: u128,
     /// A service action that the operation code does not have is a mistake in a known command, not an unknown one.
     pub(crate) names_actions: bool,
     /// Carried out although the initiator has something to hear first (SAM-5 5.14).
@@ -100,6 +103,7 @@ impl Row {
             usage,
             ignored: &[],
             action: None,
+            known: known(usage, &[], None),
             names_actions: false,
             passes_attention: false,
             reserved: WhenReserved::Conflicts,
@@ -119,7 +123,7 @@ impl Row {
     }
 
     pub(crate) const fn ignoring(self, ignored: &'static [(u8, u8)]) -> Row {
-        Row { ignored, ..self }
+        Row { ignored, known: known(self.usage, ignored, self.action), ..self }
     }
 
     /// The low five bits of byte 1 of the usage data are a service action; in a CDB of variable length, it is bytes 8
@@ -129,7 +133,8 @@ impl Row {
             VARIABLE_LENGTH => u16::from_be_bytes([self.usage[8], self.usage[9]]),
             _ => (self.usage[1] & SERVICE_ACTION) as u16,
         };
-        Row { action: Some(action), ..self }
+        let known = known(self.usage, self.ignored, Some(action));
+        Row { action: Some(action), known, ..self }
     }
 
     /// Other service actions of the operation code are answered with 5/24/00 that points at them (SBC-3, SANITIZE). It
@@ -224,7 +229,16 @@ impl Row {
     /// # Errors
     /// 5/24/00, when it is too short, or a bit is set that this command does not know; the first such bit is
     /// pointed at. NACA in the CONTROL byte is one of them: we establish no auto contingent allegiance.
+    #[inline]
     pub(crate) fn fields<'a>(&self, cdb: &'a [u8]) -> Result<&'a [u8], Sense> {
+        // All at once, where the CDB came in the 16 bytes that transports have for it.
+        match cdb.first_chunk().map(|bytes| u128::from_be_bytes(*bytes)) {
+            Some(bits) if bits & !self.known == 0 => Ok(&cdb[..self.usage.len()]),
+            _ => self.fields_one_by_one(cdb),
+        }
+    }
+
+    fn fields_one_by_one<'a>(&self, cdb: &'a [u8]) -> Result<&'a [u8], Sense> {
         let cdb = cdb.get(..self.usage.len()).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
         // ADDITIONAL CDB LENGTH is the one field that has a single right value.
         if self.opcode() == VARIABLE_LENGTH && cdb[7] != self.usage[7] {
@@ -232,23 +246,12 @@ impl Row {
         }
         // All rows allow all of byte 0, which chose them, and of the service action, which did so, too.
         for (at, (&byte, &usage)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
-            let unknown = byte & !(usage | self.chosen_by(at));
+            let unknown = byte & !(usage | chosen_by(self.action, self.opcode(), at));
             if unknown != 0 {
                 self.unless_ignored(at, unknown)?;
             }
         }
         Ok(cdb)
-    }
-
-    /// Bits of byte `at` that are the service action.
-    fn chosen_by(&self, at: usize) -> u8 {
-        match (self.action, self.opcode(), at) {
-            (None, ..) => 0,
-            (Some(_), VARIABLE_LENGTH, 8 | 9) => 0xFF,
-            (Some(_), VARIABLE_LENGTH, _) => 0,
-            (Some(_), _, 1) => SERVICE_ACTION,
-            (Some(_), ..) => 0,
-        }
     }
 
     #[cold]
@@ -260,6 +263,40 @@ impl Row {
         }
         Err(Sense::invalid_bit(at as u16, 7 - wrong.leading_zeros() as u8))
     }
+}
+
+/// Bits of byte `at` that are the service action.
+const fn chosen_by(action: Option<u16>, opcode: u8, at: usize) -> u8 {
+    match (action, opcode, at) {
+        (None, ..) => 0,
+        (Some(_), VARIABLE_LENGTH, 8 | 9) => 0xFF,
+        (Some(_), VARIABLE_LENGTH, _) => 0,
+        (Some(_), _, 1) => SERVICE_ACTION,
+        (Some(_), ..) => 0,
+    }
+}
+
+/// [`Row::known`].
+const fn known(usage: &[u8], ignored: &[(u8, u8)], action: Option<u16>) -> u128 {
+    if usage[0] == VARIABLE_LENGTH {
+        return 0;
+    }
+    assert!(usage.len() <= 16, "other commands have 6 to 16 bytes");
+    let mut known = [0xFF; 16];
+    let mut at = 1;
+    while at < usage.len() {
+        known[at] = usage[at] | chosen_by(action, usage[0], at);
+        at += 1;
+    }
+    let mut next = 0;
+    while next < ignored.len() {
+        let (at, mask) = (ignored[next].0 as usize, ignored[next].1);
+        if at < known.len() {
+            known[at] |= mask;
+        }
+        next += 1;
+    }
+    u128::from_be_bytes(known)
 }
 
 /// Bits 4 to 0 of byte 1.
@@ -442,6 +479,19 @@ mod tests {
         assert_eq!(fields(&[0x10, 0xE0, 0, 0, 0, 0]), Err(Sense::invalid_bit(1, 5)));
         assert_eq!(fields(&[0x10, 0, 0x0C, 0, 0, 0]), Err(Sense::invalid_bit(2, 3)));
         assert_eq!(fields(&[0x10, 0, 0, 0, 0, 0x04]), Err(Sense::invalid_bit(5, 2)));
+    }
+
+    #[test]
+    fn looking_at_all_bits_at_once_finds_what_looking_at_each_does() {
+        for row in &ROWS {
+            let mut cdb = [0; 16];
+            cdb[..row.usage.len()].copy_from_slice(row.usage);
+            for (at, bit) in (0..16).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut cdb = cdb;
+                cdb[at] ^= 1 << bit;
+                assert_eq!(row.fields(&cdb), row.fields_one_by_one(&cdb), "{cdb:02x?}");
+            }
+        }
     }
 
     #[test]

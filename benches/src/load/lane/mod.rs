@@ -9,7 +9,7 @@ use ferrite_iscsi::initiator::Agreed;
 use ferrite_iscsi::wire::digest::{Crc32c, crc32c};
 
 use super::Error;
-use super::workload::{Extent, Workload};
+use super::workload::{Access, Extent, Workload};
 use crate::outbox::Outbox;
 
 const HEADER_LEN: usize = 48;
@@ -111,24 +111,24 @@ impl Lane {
     }
 
     fn issue(&mut self, tag: u32, extent: Extent) {
-        let block = self.workload.block_len;
+        let moves = self.workload.moves();
         let agreed = &self.start.agreed;
-        let write = self.workload.writes;
+        let write = self.workload.access().sends();
         let immediate = match write && agreed.immediate_data {
-            true => block.min(agreed.first_burst_length).min(agreed.max_send_data_segment_length),
+            true => moves.min(agreed.first_burst_length).min(agreed.max_send_data_segment_length),
             false => 0,
         };
-        let burst = if write && !agreed.initial_r2t { block.min(agreed.first_burst_length) } else { immediate };
+        let burst = if write && !agreed.initial_r2t { moves.min(agreed.first_burst_length) } else { immediate };
         let mut header = [0; HEADER_LEN];
         header[0] = 0x01;
         // F where no unsolicited Data-Out follows, R or W, and SIMPLE (RFC 7143 §11.3.1).
         header[1] = if burst > immediate { 0 } else { 0x80 } | if write { 0x20 } else { 0x40 } | 1;
         header[8..16].copy_from_slice(&self.start.lun);
         put(&mut header, 16, tag);
-        put(&mut header, 20, block);
+        put(&mut header, 20, moves);
         put(&mut header, 24, self.next_cmd_sn);
         put(&mut header, 28, self.exp_stat_sn);
-        header[32..48].copy_from_slice(&extent.cdb(write));
+        header[32..48].copy_from_slice(&extent.cdb(self.workload.access()));
         self.next_cmd_sn = self.next_cmd_sn.wrapping_add(1);
         self.push_pdu(header, 0, immediate);
         if burst > immediate {
@@ -249,7 +249,7 @@ impl Lane {
         if status != 0 {
             return Err(Error::Status(status));
         }
-        if !self.workload.writes && slot.received != self.workload.block_len {
+        if self.workload.access() == Access::Read && slot.received != self.workload.moves() {
             return Err(Error::Protocol("GOOD for a read that did not bring all its data"));
         }
         heard.finished(slot.issued);
@@ -305,7 +305,8 @@ impl Lane {
             0x31 => {
                 let tag = self.known(header)?;
                 let (offset, wanted) = (word(header, 40), word(header, 44));
-                if !self.workload.writes || offset.checked_add(wanted).is_none_or(|end| end > self.workload.block_len) {
+                let here = offset.checked_add(wanted).is_some_and(|end| end <= self.workload.moves());
+                if !(self.workload.access().sends() && here) {
                     return Err(Error::Protocol("an R2T for data that the command does not have"));
                 }
                 self.data_out(tag, word(header, 20), offset, wanted);

@@ -25,7 +25,8 @@ fn lane(writes: bool, digests: bool, agree: impl FnOnce(&mut Agreed)) -> Lane {
     let mut agreed = agreed();
     (agreed.header_digest, agreed.data_digest) = (digests, digests);
     agree(&mut agreed);
-    let plan = Plan { block_len: BLOCK, logical_block: 512, capacity: 1 << 20, writes, random: false };
+    let access = if writes { Access::Write } else { Access::Read };
+    let plan = Plan { block_len: BLOCK, logical_block: 512, capacity: 1 << 20, access, random: false };
     let workload = plan.part(0, 1, &vec![7; BLOCK as usize].into()).unwrap();
     let start = Start { agreed, cmd_sn: 10, exp_stat_sn: 20, max_cmd_sn: 12, lun: [0; 8] };
     let mut lane = Lane::new(start, workload, 4);
