@@ -62,12 +62,12 @@ impl Erasing {
             return self.all();
         }
         let (units, errands) = (vec![self.lun.id], errands.clone());
-        Errand { kind: Kind::Keep, units, session: None, work: Box::new(move |_| self.begin(&errands)) }
+        Errand { kind: Kind::Keep, units, nexus: None, work: Box::new(move |_| self.begin(&errands)) }
     }
 
     fn all(self) -> Errand {
         let units = vec![self.lun.id];
-        Errand { kind: Kind::Erase, units, session: None, work: Box::new(move |outing| self.run(outing)) }
+        Errand { kind: Kind::Erase, units, nexus: None, work: Box::new(move |outing| self.run(outing)) }
     }
 
     fn begin(mut self, errands: &Errands) -> Plan {

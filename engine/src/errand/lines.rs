@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ferrite_scsi::{Plan, Sense};
+use ferrite_scsi::{NexusId, Plan, Sense};
 
 use super::{Errand, Work};
 use crate::hold::Hold;
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     units: Vec<u64>,
-    session: Option<u64>,
+    nexus: Option<NexusId>,
     given_up: AtomicBool,
 }
 
@@ -51,8 +51,7 @@ impl Errands {
     /// Puts an errand in its line. `home` is told what is left of its command, once, on another thread: also when
     /// the errand is given up, or panics.
     pub(crate) fn send(&self, errand: Errand, home: impl FnOnce(Plan) + Send + 'static) -> Result<Arc<Ticket>, Full> {
-        let ticket =
-            Arc::new(Ticket { units: errand.units, session: errand.session, given_up: AtomicBool::new(false) });
+        let ticket = Arc::new(Ticket { units: errand.units, nexus: errand.nexus, given_up: AtomicBool::new(false) });
         let home = Home(Some(Box::new(home)));
         Line::add(&self.0[errand.kind as usize], Waiting { ticket: ticket.clone(), work: errand.work, home })?;
         Ok(ticket)
@@ -68,9 +67,12 @@ impl Errands {
         self.0[Kind::Copy as usize].give_up(|ticket| ticket.is_for(&[unit]), hold);
     }
 
-    /// The same with copies of one session only, on `unit` or on any; also those whose command was answered before.
-    pub(crate) fn stop_copies_of(&self, session: u64, unit: Option<u64>, hold: &Hold) {
-        let which = |ticket: &Ticket| ticket.session == Some(session) && unit.is_none_or(|unit| ticket.is_for(&[unit]));
+    /// The same with copies of some nexuses only, on `unit` or on any; also those whose command was answered before, and
+    /// those whose session is gone.
+    pub(crate) fn stop_copies_of(&self, whose: impl Fn(&NexusId) -> bool, unit: Option<u64>, hold: &Hold) {
+        let which = |ticket: &Ticket| {
+            ticket.nexus.as_ref().is_some_and(&whose) && unit.is_none_or(|unit| ticket.is_for(&[unit]))
+        };
         self.0[Kind::Copy as usize].give_up(which, hold);
     }
 
@@ -309,7 +311,7 @@ mod tests {
     }
 
     fn errand(kind: Kind, unit: u64, work: impl FnOnce(&Arc<Outing>) -> Plan + Send + 'static) -> Errand {
-        Errand { kind, units: vec![unit], session: None, work: Box::new(work) }
+        Errand { kind, units: vec![unit], nexus: None, work: Box::new(work) }
     }
 
     /// An errand that says when it has begun, and ends when it is told to or given up.
@@ -390,9 +392,7 @@ mod tests {
             let _disk = &held;
             good()
         };
-        errands
-            .send(Errand { kind: Kind::Copy, units: vec![7, 0], session: None, work: Box::new(work) }, home)
-            .unwrap();
+        errands.send(Errand { kind: Kind::Copy, units: vec![7, 0], nexus: None, work: Box::new(work) }, home).unwrap();
         let (hold, gone) = Held::new();
         errands.stop(&[0], &hold);
         drop(hold);
@@ -407,21 +407,21 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_one_session_end_on_the_unit_that_is_named_or_on_all_and_other_errands_go_on() {
+    fn copies_of_some_nexuses_end_on_the_unit_that_is_named_or_on_all_and_other_errands_go_on() {
         let errands = Errands::new();
         let send = |kind, unit, session| {
+            let nexus = Some(NexusId { session, name: "iqn.2026-11.com.example:host,i,0x1".into(), portal_group: 1 });
             let (long, begun, end) = blocker(kind, unit);
-            let ticket = errands.send(Errand { session, ..long }, |_| {}).unwrap();
+            let ticket = errands.send(Errand { nexus, ..long }, |_| {}).unwrap();
             begun.recv_timeout(PATIENCE).unwrap();
             (ticket, end)
         };
-        let all =
-            [(Kind::Copy, 1, Some(7)), (Kind::Copy, 2, Some(7)), (Kind::Copy, 1, Some(8)), (Kind::Keep, 1, Some(7))]
-                .map(|(kind, unit, session)| send(kind, unit, session));
+        let all = [(Kind::Copy, 1, 7), (Kind::Copy, 2, 7), (Kind::Copy, 1, 8), (Kind::Keep, 1, 7)]
+            .map(|(kind, unit, session)| send(kind, unit, session));
         let given_up = || all.iter().map(|(ticket, _)| ticket.is_given_up()).collect::<Vec<_>>();
         for (unit, ends) in [(Some(1), [true, false, false, false]), (None, [true, true, false, false])] {
             let (hold, gone) = Held::new();
-            errands.stop_copies_of(7, unit, &hold);
+            errands.stop_copies_of(|nexus| nexus.session == 7, unit, &hold);
             drop(hold);
             assert_eq!(given_up(), ends);
             assert!(gone.wait(PATIENCE));

@@ -17,7 +17,7 @@ mod lines;
 
 use std::sync::Arc;
 
-use ferrite_scsi::Plan;
+use ferrite_scsi::{NexusId, Plan};
 
 pub(crate) use commission::{Commission, Order};
 pub(crate) use erase::Erasing;
@@ -29,8 +29,8 @@ pub(crate) struct Errand {
     pub(crate) kind: Kind,
     /// [`crate::catalog::Lun::id`] of each unit whose disk it uses.
     pub(crate) units: Vec<u64>,
-    /// The session whose command it is for, unless it goes on without it.
-    pub(crate) session: Option<u64>,
+    /// Whose command it is for, unless it goes on without him.
+    pub(crate) nexus: Option<NexusId>,
     pub(crate) work: Work,
 }
 
@@ -40,7 +40,7 @@ pub(crate) type Work = Box<dyn FnOnce(&Arc<Outing>) -> Plan + Send>;
 
 /// An errand for no command: something of a unit is looked at.
 pub(crate) fn look(unit: u64, work: impl FnOnce() -> Plan + Send + 'static) -> Errand {
-    Errand { kind: Kind::Look, units: vec![unit], session: None, work: Box::new(move |_| work()) }
+    Errand { kind: Kind::Look, units: vec![unit], nexus: None, work: Box::new(move |_| work()) }
 }
 
 /// The errand that carries out `plan` for a command.
@@ -48,23 +48,20 @@ pub(crate) fn look(unit: u64, work: impl FnOnce() -> Plan + Send + 'static) -> E
 /// # Panics
 /// When the plan is one that shards carry out themselves.
 pub(crate) fn errand(plan: Plan, commission: Commission) -> Errand {
-    let (own, session) = (vec![commission.lun.id], Some(commission.nexus.session));
+    let (own, nexus) = (vec![commission.lun.id], Some(commission.nexus.clone()));
     match plan {
-        Plan::Keep(amendment) => Errand {
-            kind: Kind::Keep,
-            units: own,
-            session,
-            work: Box::new(move |_| keep::keep(*amendment, &commission)),
-        },
+        Plan::Keep(amendment) => {
+            Errand { kind: Kind::Keep, units: own, nexus, work: Box::new(move |_| keep::keep(*amendment, &commission)) }
+        }
         Plan::Ask(question) => {
-            Errand { kind: Kind::Ask, units: own, session, work: Box::new(move |_| ask::ask(question, &commission)) }
+            Errand { kind: Kind::Ask, units: own, nexus, work: Box::new(move |_| ask::ask(question, &commission)) }
         }
         Plan::Copy(copy) => {
             let units = commission.ends.values().map(|lun| lun.id).collect();
             Errand {
                 kind: Kind::Copy,
                 units,
-                session,
+                nexus,
                 work: Box::new(move |outing| copy::copy(&copy, &commission, outing)),
             }
         }

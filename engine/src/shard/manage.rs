@@ -8,12 +8,13 @@ use ferrite_iscsi::{
 };
 use ferrite_scsi::{Attention, Sense, lun};
 
+use super::Shard;
 use super::key::TaskKey;
 use super::letters::{Hold, Letter, ManagedWhenDone, Named};
 use super::link::Phase;
 use super::report::SessionReport;
+use super::session::{Member, is_among};
 use super::task::{Stage, Task};
-use super::{Shard, session::Member};
 use crate::catalog::{Catalog, Target};
 use crate::io::Io;
 
@@ -135,7 +136,7 @@ impl<I: Io> Shard<I> {
                     self.abort_task(session, tag, &hold);
                 }
                 self.wait_for_aborted(session, None, &hold);
-                self.errands.stop_copies_of(serial, None, &hold);
+                self.errands.stop_copies_of(|nexus| nexus.session == serial, None, &hold);
                 for unit in self.members[session].units() {
                     unit.lun.unit.book().nexus_lost(serial);
                     unit.nexus.post(Attention::NexusLoss);
@@ -261,10 +262,10 @@ impl<I: Io> Shard<I> {
                 self.abort_task(session, tag, hold);
             }
             self.wait_for_aborted(session, Some(number), hold);
-            if of.is_some() {
-                // Copies that were answered before, and those whose command went to another unit.
-                self.errands.stop_copies_of(self.members[session].serial, Some(unit), hold);
-            }
+        }
+        if let Some(named) = of {
+            // Copies that were answered before, those whose session is gone, and those asked of another unit.
+            self.errands.stop_copies_of(|nexus| is_among(nexus, named), Some(unit), hold);
         }
     }
 
@@ -307,7 +308,7 @@ impl<I: Io> Shard<I> {
             self.abort_task(session, tag, &hold);
         }
         self.wait_for_aborted(session, None, &hold);
-        self.errands.stop_copies_of(serial, None, &hold);
+        self.errands.stop_copies_of(|nexus| nexus.session == serial, None, &hold);
     }
 
     /// What earlier aborts of a session left on the disk of LUN `number`, or of all.
@@ -341,7 +342,8 @@ impl<I: Io> Shard<I> {
             "session ended"
         );
         let none: Hold = Arc::new(());
-        self.errands.stop_copies_of(member.serial, None, &none);
+        let serial = member.serial;
+        self.errands.stop_copies_of(|nexus| nexus.session == serial, None, &none);
         for key in member.tasks().collect::<Vec<_>>() {
             self.orphan(key, &none);
         }

@@ -113,7 +113,7 @@ impl Member {
 
     /// Whether its nexus is one of these.
     pub(crate) fn is_among(&self, named: &[(Box<str>, u16)]) -> bool {
-        named.iter().any(|(name, group)| **name == *self.nexus.name && *group == self.nexus.portal_group)
+        is_among(&self.nexus, named)
     }
 
     /// The configured LUN behind `number`.
@@ -276,6 +276,11 @@ impl Drop for Member {
             unit.lun.unit.book().forget(self.serial);
         }
     }
+}
+
+/// Whether a nexus is one of these.
+pub(crate) fn is_among(nexus: &NexusId, named: &[(Box<str>, u16)]) -> bool {
+    named.iter().any(|(name, group)| **name == *nexus.name && *group == nexus.portal_group)
 }
 
 /// What [`Member::relink`] changed.

@@ -214,6 +214,21 @@ fn preempt_and_abort_waits_for_copies_to_the_unit_whatever_unit_they_were_asked_
 }
 
 #[test]
+fn preempt_and_abort_waits_for_the_copy_of_a_host_that_is_gone_already() {
+    let bench = Bench::new(&options(Default::default(), 2));
+    let mut other = bench.served.login(2, &[0, 1]);
+    good(&mut other, &persistent(1, REGISTER, 0, 0, 0xB));
+    let mut host = bench.served.login(1, &[0, 1]);
+    good(&mut host, &persistent(1, REGISTER, 0, 0, 0xA));
+    bench.begin_copy(&mut host, 1);
+    drop(host);
+    let patience = Instant::now() + Duration::from_secs(5);
+    while bench.served.engine.sessions().len() > 1 && Instant::now() < patience {}
+    good(&mut other, &persistent(1, PREEMPT_AND_ABORT, WRITE_EXCLUSIVE, 0xB, 0xA));
+    bench.is_quiet("preempted");
+}
+
+#[test]
 fn nothing_of_a_preempted_host_lands_after_good_of_the_host_that_preempts_it() {
     both_tenants(|choice| {
         let bench = Bench::new(&options(choice, 4));
