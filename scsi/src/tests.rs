@@ -131,7 +131,7 @@ impl Bench {
             let mut cdb = vec![0; row.usage.len()];
             cdb[0] = row.opcode();
             let action = row.action.unwrap_or(0).to_be_bytes();
-            if row.opcode() == command::table::VARIABLE_LENGTH {
+            if row.opcode() == command::row::VARIABLE_LENGTH {
                 cdb[7] = row.usage[7];
                 cdb[8..10].copy_from_slice(&action);
             } else {

@@ -1,10 +1,12 @@
 //! A command as it arrives, and the shape of the tables that say what is a command.
 
 mod cdb;
+pub(crate) mod row;
 pub(crate) mod table;
 
 pub(crate) use cdb::Cdb;
-pub(crate) use table::{Row, Table};
+pub(crate) use row::Row;
+pub(crate) use table::Table;
 
 use crate::nexus::Nexus;
 use crate::port::Port;

@@ -1,7 +1,8 @@
 //! The commands of a disk: what they look like, and what may stand in their way.
 
 use crate::block::{cache, capacity, defects, erase, lba_status, prefetch, transfer, unmap, verify, whole, write_same};
-use crate::command::table::{Handler, Offered, Row, Table, WhenPersistent, WhenReserved};
+use crate::command::Table;
+use crate::command::row::{Handler, Offered, Row, WhenPersistent, WhenReserved};
 use crate::copy::{extended, offer, populate, status, write_using};
 use crate::primary::{
     buffer, diagnostic, inquiry, luns, mode_select, mode_sense, persistent_in, persistent_out, ready, request_sense,
@@ -305,7 +306,7 @@ const ROWS: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::table::VARIABLE_LENGTH;
+    use crate::command::row::VARIABLE_LENGTH;
 
     #[test]
     fn the_length_of_each_command_is_that_of_its_group() {

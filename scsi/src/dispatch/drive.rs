@@ -1,6 +1,7 @@
 //! The commands of a drive for optical discs (MMC-6, SPC-4).
 
-use crate::command::table::{Row, Table, WhenReserved};
+use crate::command::row::WhenReserved;
+use crate::command::{Row, Table};
 use crate::optical::{configuration, disc, drive, events, mode, read, structure, toc};
 use crate::primary::{inquiry, luns, request_sense, reserve, supported, target_port_groups};
 use crate::sense::Sense;

@@ -1,6 +1,6 @@
 //! The commands of a logical unit that is not there (SPC-4, commands to an incorrect logical unit).
 
-use crate::command::table::{Row, Table};
+use crate::command::{Row, Table};
 use crate::primary::{inquiry, luns, request_sense};
 use crate::sense::Sense;
 

@@ -6,7 +6,8 @@ mod missing;
 
 use crate::attention::Attention;
 use crate::book::AccessState;
-use crate::command::table::{Handler, action_of};
+use crate::command::row::Handler;
+use crate::command::table::action_of;
 use crate::command::{Asked, Cdb, Command, Row, Table};
 use crate::lasting::ShutOut;
 use crate::nexus::Nexus;
