@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use ferrite_benches::side_by_side::{
-    CASES, Contestant, Error, Measured, ferrite, machine, measure, prefill, report, tgt, wire_limit,
+    CASES, Contestant, Error, Measured, ferrite, in_place_of, machine, measure, prefill, report, tgt, wire_limit,
 };
 
 /// Measures ferrite beside tgt and beside canned answers, and writes the ratios as Markdown.
@@ -21,6 +21,12 @@ struct Arguments {
     /// The program ferrited; without it, the one beside this program.
     #[arg(long)]
     ferrited: Option<PathBuf>,
+    /// Another ferrited, from before a change: it is the only one to be compared with then.
+    #[arg(long)]
+    before: Option<PathBuf>,
+    /// Serve files that are made in this folder, not memory; only with --before.
+    #[arg(long, requires = "before")]
+    folder: Option<PathBuf>,
     /// Rounds of each case.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -56,7 +62,7 @@ fn main() -> ExitCode {
                 println!("{text}");
                 ExitCode::SUCCESS
             }
-            Some(path) => match std::fs::write(path, text) {
+            Some(path) => match write(path, text) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("side-by-side: {}: {error}", path.display());
@@ -71,6 +77,11 @@ fn main() -> ExitCode {
     }
 }
 
+fn write(path: &Path, text: String) -> std::io::Result<()> {
+    let old = std::fs::read_to_string(path).unwrap_or_default();
+    std::fs::write(path, in_place_of(&old, text))
+}
+
 fn compare(arguments: &Arguments, seconds: Duration) -> Result<String, Error> {
     let own = std::env::current_exe().unwrap_or_default();
     let beside = |name: &str| own.parent().unwrap_or(Path::new(".")).join(name);
@@ -82,11 +93,15 @@ fn compare(arguments: &Arguments, seconds: Duration) -> Result<String, Error> {
         arguments.mebibytes,
         machine()
     );
-    let contestants: [Contestant; 3] = [
-        ferrite(&ferrited, arguments.mebibytes, arguments.target_cpu)?,
-        tgt(arguments.mebibytes, arguments.target_cpu)?,
-        wire_limit(&beside("wire-limit"), arguments.target_cpu)?,
-    ];
+    let (cpu, folder) = (arguments.target_cpu, arguments.folder.as_deref());
+    let mut contestants: Vec<Contestant> = vec![ferrite("ferrite", &ferrited, arguments.mebibytes, folder, cpu)?];
+    match &arguments.before {
+        Some(before) => contestants.push(ferrite("before", before, arguments.mebibytes, folder, cpu)?),
+        None => {
+            contestants.push(tgt(arguments.mebibytes, cpu)?);
+            contestants.push(wire_limit(&beside("wire-limit"), cpu)?);
+        }
+    }
     for contestant in &contestants[..2] {
         prefill(contestant)?;
     }

@@ -71,14 +71,25 @@ impl Drop for Contestant {
     }
 }
 
-/// `ferrited demo` from the program at `program`, with a memory disk of `mebibytes`.
+/// `ferrited demo` from the program at `program`, with a disk of `mebibytes`: memory, or a file that is made in `folder`
+/// and goes with it. It is called `name`.
 ///
 /// # Errors
 /// Where it does not start, or does not say its target's name.
-pub fn ferrite(program: &Path, mebibytes: u64, cpu: usize) -> Result<Contestant, Error> {
+pub fn ferrite(
+    name: &'static str,
+    program: &Path,
+    mebibytes: u64,
+    folder: Option<&Path>,
+    cpu: usize,
+) -> Result<Contestant, Error> {
     let port = free_port()?;
     let mut command = Command::new(program);
     command.args(["demo", "--log", "error", "--size", &format!("{mebibytes}M"), "--port", &port.to_string()]);
+    let file = folder.map(|folder| folder.join(format!("side-by-side-{port}.img")));
+    if let Some(file) = &file {
+        command.arg("--file").arg(file);
+    }
     let mut process = start(&mut command, cpu)?;
     // The pipe stays with the process: closed, what it says later would end it.
     let lines = BufReader::new(process.stdout.as_mut().expect("it is piped")).lines();
@@ -87,15 +98,16 @@ pub fn ferrite(program: &Path, mebibytes: u64, cpu: usize) -> Result<Contestant,
         let (word, name) = line.trim().split_once(char::is_whitespace)?;
         (word == "target").then(|| name.trim().to_owned())
     });
-    let what = format!("{}, memory disk", version(program, "--version"));
+    let disk = if file.is_some() { "file" } else { "memory disk" };
+    let what = format!("{}, {disk}", version(program, "--version"));
     let contestant = Contestant {
-        name: "ferrite",
+        name,
         what,
         address: (Ipv4Addr::LOCALHOST, port).into(),
         target: target.unwrap_or_default(),
         lun: 0,
         process,
-        files: Vec::new(),
+        files: file.into_iter().collect(),
     };
     if contestant.target.is_empty() {
         return Err(Error::Contestant(format!("{} does not say its target's name", program.display())));

@@ -14,7 +14,7 @@ use std::io;
 pub use cases::{CASES, Case};
 pub use contestant::{Contestant, ferrite, tgt, wire_limit};
 pub use measure::{Figures, Measured, measure, prefill};
-pub use report::{machine, report};
+pub use report::{in_place_of, machine, report};
 
 /// Why a comparison could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -18,11 +18,13 @@ const SPREAD_MAX: f64 = 0.3;
 pub fn report(contestants: &[Contestant], measured: &[Measured], conditions: &str) -> String {
     let (first, others) = contestants.split_first().expect("there is somebody to compare");
     let mut text = format!(
-        "# {} beside a peer and beside the wire\n\n\
+        "# {} beside {}\n\n\
          Ratios of medians, measured by `side-by-side` in one run on one machine. They say how the contestants stand\n\
          to each other under the same conditions; they say nothing of what another machine would show. A ratio of\n\
          commands or bytes above 1 is in favour of {}, one of latency or processor time below 1.\n\n",
-        first.name, first.name
+        first.name,
+        others.iter().map(|other| other.name).collect::<Vec<_>>().join(" and "),
+        first.name
     );
     for contestant in contestants {
         let _ = writeln!(text, "- {}: {}", contestant.name, contestant.what);
@@ -52,6 +54,18 @@ pub fn report(contestants: &[Contestant], measured: &[Measured], conditions: &st
     text.push_str(REPEAT);
     text
 }
+
+/// The text of a file that had `old`, once `report` takes the place of the report in it: what stands below [`BY_HAND`]
+/// stays.
+pub fn in_place_of(old: &str, report: String) -> String {
+    match old.find(BY_HAND) {
+        Some(at) => format!("{report}\n{}", &old[at..]),
+        None => report,
+    }
+}
+
+/// Nothing below it comes from this program.
+const BY_HAND: &str = "<!-- Below this line nothing is generated. -->";
 
 /// Two digits, because there are no more; a ratio of nothing to nothing is none.
 fn shown(ratio: f64) -> String {
@@ -121,6 +135,13 @@ mod tests {
     fn ratios_have_two_digits() {
         assert_eq!([0.123, 0.999, 1.04, 9.94, 12.6].map(shown), ["0.12", "1.00", "1.0", "9.9", "13"]);
         assert_eq!([f64::NAN, f64::INFINITY].map(shown), ["-", "-"]);
+    }
+
+    #[test]
+    fn what_stands_by_hand_below_a_report_stays_when_the_report_is_made_anew() {
+        let own = format!("{BY_HAND}\n\n# More\n");
+        assert_eq!(in_place_of(&format!("old\n\n{own}"), "new\n".to_owned()), format!("new\n\n{own}"));
+        assert_eq!(in_place_of("old\n", "new\n".to_owned()), "new\n");
     }
 
     #[test]
