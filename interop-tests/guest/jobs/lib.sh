@@ -115,6 +115,8 @@ sg_of() { echo "/dev/$(ls "/sys/block/${1##*/}/device/scsi_generic")"; }
 hear() { for _ in 1 2 3 4 5 6; do sg_turs "$1" >/dev/null 2>&1 && return; done; fail "$1 does not become ready"; }
 
 logout() {
+  # Who has written is looked at by udev, and a look that the logout cuts short is an error in the kernel's log.
+  udevadm settle --timeout=30
   "${node[@]}" --logout
   await 20 "$disk is still there after the logout" test ! -b "$disk"
 }
