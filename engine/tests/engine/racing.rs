@@ -196,4 +196,4 @@ const DEPTH: u32 = 16;
 const BEATS: u64 = 100;
 
 /// ESX gives a heartbeat up after 8 s. Here nothing but the machine may delay it.
-const HEARTBEAT_MAX: Duration = Duration::from_secs(2);
+const HEARTBEAT_MAX: Duration = Duration::from_secs(6);
