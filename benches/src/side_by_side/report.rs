@@ -55,7 +55,7 @@ pub fn report(contestants: &[Contestant], measured: &[Measured], conditions: &st
     text
 }
 
-/// The text of a file that had `old`, once `report` takes the place of the report in it: what stands below [`BY_HAND`]
+/// The text of a file that had `old`, once `report` takes the place of the report in it: what stands below `BY_HAND`
 /// stays.
 pub fn in_place_of(old: &str, report: String) -> String {
     match old.find(BY_HAND) {
