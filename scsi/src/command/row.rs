@@ -306,14 +306,15 @@ pub(super) const SERVICE_ACTION: u8 = 0x1F;
 pub(crate) const VARIABLE_LENGTH: u8 = 0x7F;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn nothing(_: &mut Asked<'_>) -> Result<Plan, Sense> {
         Ok(Plan::good())
     }
 
-    static ROWS: [Row; 7] = [
+    /// Of each shape that a row can have; the tests of tables find their way among them.
+    pub(in crate::command) static ROWS: [Row; 7] = [
         Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[(1, 0x80), (1, 0x40), (4, 0xFF)]),
         Row::new(&[0x20, 0x01, 0, 0, 0, 0], nothing).service_action(),
         Row::new(&[0x20, 0x02, 0, 0, 0, 0, 0, 0], nothing).service_action(),

@@ -105,23 +105,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Asked;
-    use crate::command::row::Offered;
-    use crate::plan::Plan;
+    use crate::command::row::tests::ROWS;
 
-    fn nothing(_: &mut Asked<'_>) -> Result<Plan, Sense> {
-        Ok(Plan::good())
-    }
-
-    static ROWS: [Row; 7] = [
-        Row::new(&[0x10, 0x03, 0xF0, 0, 0, 0], nothing).ignoring(&[(1, 0x80), (1, 0x40), (4, 0xFF)]),
-        Row::new(&[0x20, 0x01, 0, 0, 0, 0], nothing).service_action(),
-        Row::new(&[0x20, 0x02, 0, 0, 0, 0, 0, 0], nothing).service_action(),
-        Row::new(&[0x30, 0x83, 0, 0, 0, 0], nothing).service_action().names_actions(),
-        Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 4, 0, 9, 0xF0, 0], nothing).service_action(),
-        Row::new(&[0x7F, 0, 0, 0, 0, 0, 0, 4, 1, 9, 0, 0], nothing).service_action(),
-        Row::new(&[0xFF, 0, 0, 0, 0, 0], nothing).offered(Offered::WithUnmap),
-    ];
     static TABLE: Table = Table::new(&ROWS, Sense::INVALID_OPCODE);
 
     fn medium() -> Medium {
