@@ -2,13 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
+use super::DiskOptions;
 use super::look::geometry;
-use super::medium::Medium;
+use super::medium::{Medium, is_its_medium};
 use super::way::Way;
-use super::{DiskFile, DiskOptions, FileRing};
-use crate::{Backend, Geometry, Job, Run, Usage};
 
 /// A block device, or a regular file, opened with `O_DIRECT`: what initiators write goes to the medium,
 /// and the host's memory is not spent on caching what the initiators cache already.
@@ -45,41 +43,4 @@ impl BlockDisk {
     }
 }
 
-impl Backend for BlockDisk {
-    fn geometry(&self) -> Geometry {
-        self.0.geometry()
-    }
-
-    fn submit(&self, job: Job, ring: &mut dyn FileRing) {
-        self.0.submit(job, ring);
-    }
-
-    fn refresh(&self) -> io::Result<Geometry> {
-        self.0.refresh()
-    }
-
-    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
-        self.0.map(at, len)
-    }
-
-    fn usage(&self) -> io::Result<Option<Usage>> {
-        self.0.usage()
-    }
-
-    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
-        self.0.copy_from(source, from, at, len)
-    }
-
-    fn file(&self) -> Option<&Arc<DiskFile>> {
-        Some(self.0.file())
-    }
-
-    fn detach(&self, ring: &mut dyn FileRing) {
-        self.0.detach(ring);
-    }
-
-    fn describe(&self) -> String {
-        let kind = if self.0.is_device { "block" } else { "file" };
-        format!("{kind} {} O_DIRECT", self.0.path.display())
-    }
-}
+is_its_medium!(BlockDisk);

@@ -2,13 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
+use super::DiskOptions;
 use super::look::geometry;
-use super::medium::Medium;
+use super::medium::{Medium, is_its_medium};
 use super::way::Way;
-use super::{DiskFile, DiskOptions, FileRing};
-use crate::{Backend, Geometry, Job, Run, Usage};
 
 /// A regular file (or a device) served through the page cache: fast where memory is plenty, and needs no
 /// alignment.
@@ -38,40 +36,4 @@ impl FileDisk {
     }
 }
 
-impl Backend for FileDisk {
-    fn geometry(&self) -> Geometry {
-        self.0.geometry()
-    }
-
-    fn submit(&self, job: Job, ring: &mut dyn FileRing) {
-        self.0.submit(job, ring);
-    }
-
-    fn refresh(&self) -> io::Result<Geometry> {
-        self.0.refresh()
-    }
-
-    fn map(&self, at: u64, len: u64) -> io::Result<Option<Vec<Run>>> {
-        self.0.map(at, len)
-    }
-
-    fn usage(&self) -> io::Result<Option<Usage>> {
-        self.0.usage()
-    }
-
-    fn copy_from(&self, source: &dyn Backend, from: u64, at: u64, len: u64) -> io::Result<u64> {
-        self.0.copy_from(source, from, at, len)
-    }
-
-    fn file(&self) -> Option<&Arc<DiskFile>> {
-        Some(self.0.file())
-    }
-
-    fn detach(&self, ring: &mut dyn FileRing) {
-        self.0.detach(ring);
-    }
-
-    fn describe(&self) -> String {
-        format!("file {}", self.0.path.display())
-    }
-}
+is_its_medium!(FileDisk);

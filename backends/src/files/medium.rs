@@ -17,8 +17,8 @@ use crate::{AtomicLimits, Backend, Buffer, Discard, DiskError, Geometry, Job, Op
 /// An open file or device, and what is known about it.
 #[derive(Debug)]
 pub(super) struct Medium {
-    pub(super) path: PathBuf,
-    pub(super) is_device: bool,
+    path: PathBuf,
+    is_device: bool,
     file: Arc<DiskFile>,
     geometry: Mutex<Geometry>,
     // Copies of the geometry for the data path.
@@ -54,6 +54,13 @@ impl Medium {
             can_zero: Arc::new(can_zero),
             geometry: Mutex::new(geometry),
         })
+    }
+
+    /// `block /dev/vg0/data O_DIRECT`; through the page cache, everything is a file.
+    pub(super) fn describe(&self) -> String {
+        let kind = if self.is_device && !self.cached { "block" } else { "file" };
+        let direct = if self.cached { "" } else { " O_DIRECT" };
+        format!("{kind} {}{direct}", self.path.display())
     }
 
     pub(super) fn geometry(&self) -> Geometry {
@@ -211,6 +218,50 @@ const PREFETCH_MAX: u64 = 64 << 20;
 
 /// What is punched to see whether it works.
 const BEYOND_THE_END: u64 = 4096;
+
+/// A disk that is a [`Medium`] and nothing else: the two differ in how it is opened.
+macro_rules! is_its_medium {
+    ($disk:ty) => {
+        impl crate::Backend for $disk {
+            fn geometry(&self) -> crate::Geometry {
+                self.0.geometry()
+            }
+
+            fn submit(&self, job: crate::Job, ring: &mut dyn crate::FileRing) {
+                self.0.submit(job, ring);
+            }
+
+            fn refresh(&self) -> std::io::Result<crate::Geometry> {
+                self.0.refresh()
+            }
+
+            fn map(&self, at: u64, len: u64) -> std::io::Result<Option<Vec<crate::Run>>> {
+                self.0.map(at, len)
+            }
+
+            fn usage(&self) -> std::io::Result<Option<crate::Usage>> {
+                self.0.usage()
+            }
+
+            fn copy_from(&self, source: &dyn crate::Backend, from: u64, at: u64, len: u64) -> std::io::Result<u64> {
+                self.0.copy_from(source, from, at, len)
+            }
+
+            fn file(&self) -> Option<&std::sync::Arc<crate::DiskFile>> {
+                Some(self.0.file())
+            }
+
+            fn detach(&self, ring: &mut dyn crate::FileRing) {
+                self.0.detach(ring);
+            }
+
+            fn describe(&self) -> String {
+                self.0.describe()
+            }
+        }
+    };
+}
+pub(super) use is_its_medium;
 
 #[cfg(test)]
 mod tests {
